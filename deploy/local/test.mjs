@@ -1,0 +1,128 @@
+// `npm test`: from a clean clone to a verdict. Installs, starts real servers of its own, generates, lints, checks types,
+// runs every test, stops everything. The last line is `N passed, N failed`.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { command, ROOT, tool } from './lib/command.mjs';
+import { install } from './lib/install.mjs';
+import { Phases, seconds } from './lib/phases.mjs';
+import { ensureTools, startInfra, stopOnSignals } from './infra/index.mjs';
+
+const RUN = join(ROOT, '.daya', `test-${process.pid}`);
+const torture = process.argv.includes('--torture');
+const phases = new Phases();
+const tally = { passed: 0, failed: 0 };
+const problems = [];
+
+/** A step that is no jest test: it counts as one failed when it fails, and the rest goes on. */
+async function check(name, work) {
+  try {
+    await phases.run(name, work);
+  } catch (error) {
+    tally.failed += 1;
+    problems.push(`${name}: ${error.message}`);
+  }
+}
+
+async function jest(name, args, env, timeoutMs) {
+  const report = join(RUN, `${name}.json`);
+  const flags = ['--ci', '--json', `--outputFile=${report}`, '--silent=false', ...args];
+  const { code } = await tool('jest', flags, {
+    env: { ...process.env, ...env },
+    show: false,
+    allowFailure: true,
+    timeoutMs,
+  }).then((result) => {
+    process.stderr.write(summaryOf(result.output));
+    return result;
+  });
+  const result = JSON.parse(readFileSync(report, 'utf8'));
+  tally.passed += result.numPassedTests;
+  const broken =
+    result.numFailedTests + result.numRuntimeErrorTestSuites + result.numPendingTests + result.numTodoTests;
+  tally.failed += broken;
+  for (const suite of result.testResults)
+    if (suite.status === 'failed') problems.push(`${suite.name.replace(`${ROOT}/`, '')}\n${suite.message}`);
+  if (code !== 0 && broken === 0) throw new Error(`jest ended with ${code} although no test failed`);
+}
+
+const summaryOf = (output) =>
+  output
+    .split('\n')
+    .filter((line) => /^(PASS|FAIL|Tests:|Test Suites:|Time:)/.test(line))
+    .join('\n') + '\n';
+
+async function withStack(name, durable, work) {
+  const runDir = join(RUN, name);
+  mkdirSync(runDir, { recursive: true });
+  const infra = await phases.run(`${name} servers`, () => startInfra({ runDir, durable, log: phases.log }));
+  stopOnSignals(infra);
+  try {
+    const stack = join(runDir, 'stack.json');
+    const { postgres, redis, kafka } = infra;
+    writeFileSync(stack, JSON.stringify({ runDir, postgres, redis, kafka }), { mode: 0o600 });
+    await work({ DAYA_TEST_STACK: stack });
+  } finally {
+    await phases.run(`${name} servers stop`, () => infra.stop());
+  }
+}
+
+async function main() {
+  mkdirSync(RUN, { recursive: true });
+  await phases.run('install', install);
+  await phases.run('tools', () =>
+    ensureTools(['postgres', 'redis', 'kafka', 'java', 'maven', 'sandbox', 'images'], { log: phases.log }),
+  );
+  await phases.run('generate', () => tool('nx', ['run', '@daya/proto:generate', '--output-style=static']));
+  await check('lint', () => tool('nx', ['run-many', '-t', 'lint', '--output-style=static']));
+  await check('walls', () => command(process.execPath, ['deploy/local/check-walls.mjs']));
+  await check('format', () => tool('prettier', ['--check', '--log-level', 'warn', '.']));
+  await check('buf breaking', () => command(process.execPath, ['deploy/local/check-breaking.mjs']));
+  await check('types', () => tool('tsc', ['-b']));
+  await phases.run('build', () => tool('nx', ['run-many', '-t', 'build', 'bundle', '--output-style=static']));
+  await check('unit and service tests', () =>
+    withStack('service', false, (env) => jest('service', ['--selectProjects', ...projects()], env, 900_000)),
+  );
+  await check('e2e', () =>
+    withStack('e2e', true, (env) =>
+      jest(
+        'e2e',
+        ['--selectProjects', 'e2e', '--runInBand'],
+        { ...env, DAYA_TORTURE: torture ? '1' : '' },
+        torture ? 5_400_000 : 900_000,
+      ),
+    ),
+  );
+}
+
+const projects = () => [
+  'kernel',
+  'proto',
+  'nest',
+  'postgres',
+  'messaging',
+  'testing',
+  'registry',
+  'scheduler',
+  'dispatch',
+  'metering',
+  'billing',
+  'rewards',
+  'gateway',
+  'agent',
+];
+
+try {
+  await main();
+} catch (error) {
+  tally.failed += 1;
+  problems.push(error.stack ?? String(error));
+}
+rmSync(RUN, { recursive: true, force: true });
+for (const problem of problems) process.stderr.write(`\n✗ ${problem}\n`);
+process.stderr.write(
+  `\n${Object.entries(phases.timingsMs)
+    .map(([name, ms]) => `${name} ${seconds(ms)}`)
+    .join(' · ')} · total ${seconds(phases.totalMs())}\n`,
+);
+process.stdout.write(`${tally.passed} passed, ${tally.failed} failed\n`);
+process.exitCode = tally.failed === 0 ? 0 : 1;

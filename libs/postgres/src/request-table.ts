@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import { DomainError, refuseInvalid } from '@daya/kernel';
+import type { EntityManager } from 'typeorm';
+
+/** Printable ASCII without blanks; a UUID is one. */
+const REQUEST_ID = /^[\x21-\x7e]{1,64}$/;
+
+/**
+ * Who asked what under which id, and the answer. `scope` starts with the organisation id (`<uuid>` or `<uuid>/<anything>`)
+ * when the use case runs in an organisation's scope; the policy refuses any other.
+ */
+export const REQUESTS_TABLE_SQL = `
+CREATE TABLE request (scope text NOT NULL, method text NOT NULL, request_id text NOT NULL, fingerprint bytea NOT NULL, response bytea,
+  create_time timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (scope, method, request_id));
+ALTER TABLE request ENABLE ROW LEVEL SECURITY;
+CREATE POLICY request_scope ON request FOR ALL
+  USING (split_part(scope, '/', 1) = nullif(current_setting('app.organisation', true), ''))
+  WITH CHECK (split_part(scope, '/', 1) = nullif(current_setting('app.organisation', true), ''));
+`;
+
+export interface RequestKey {
+  readonly scope: string;
+  readonly method: string;
+  readonly requestId: string;
+  /** Everything that makes two requests the same, in one canonical form; its hash is stored. */
+  readonly fingerprint: Uint8Array | string;
+}
+
+export interface Codec<T> {
+  encode(value: T): Uint8Array;
+  decode(bytes: Uint8Array): T;
+}
+
+/**
+ * Runs `work` once per request id, in the caller's transaction: a repetition gets the first answer, racing ones wait for
+ * it. Refusals roll back and are not stored. Throws `already-exists` REQUEST_ID_REUSED when the same id comes with other
+ * content, `invalid` for a malformed id.
+ */
+export async function once<T>(em: EntityManager, key: RequestKey, work: () => Promise<T>, codec: Codec<T>): Promise<T> {
+  refuseInvalid(requestIdViolations(key.requestId));
+  const id = [key.scope, key.method, key.requestId];
+  const fingerprint = createHash('sha256').update(key.fingerprint).digest();
+  const inserted: unknown[] = await em.query(
+    `INSERT INTO request (scope, method, request_id, fingerprint) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING 1`,
+    [...id, fingerprint],
+  );
+  if (inserted.length === 0) return firstAnswer(em, id, fingerprint, codec);
+  const result = await work();
+  await em.query(`UPDATE request SET response = $4 WHERE scope = $1 AND method = $2 AND request_id = $3`, [
+    ...id,
+    Buffer.from(codec.encode(result)),
+  ]);
+  return result;
+}
+
+async function firstAnswer<T>(em: EntityManager, id: readonly string[], fingerprint: Buffer, codec: Codec<T>): Promise<T> {
+  const [row]: { fingerprint: Buffer; response: Buffer | null }[] = await em.query(
+    `SELECT fingerprint, response FROM request WHERE scope = $1 AND method = $2 AND request_id = $3`,
+    [...id],
+  );
+  if (!row) throw new Error(`request ${id.join(' ')} conflicts but cannot be read`);
+  if (!row.fingerprint.equals(fingerprint)) {
+    throw new DomainError('already-exists', 'REQUEST_ID_REUSED', 'request_id was used for another request', { requestId: id[2] ?? '' });
+  }
+  // Only the transaction that inserted the row can see it without an answer: `once` was nested under one id.
+  if (!row.response) throw new Error(`request ${id.join(' ')} is still being worked on in this transaction`);
+  return codec.decode(row.response);
+}
+
+function requestIdViolations(requestId: string) {
+  if (REQUEST_ID.test(requestId)) return [];
+  const description = 'must have 1 to 64 printable ASCII characters without blanks, best a UUID';
+  return [{ field: 'request_id', reason: requestId === '' ? 'REQUIRED' : 'MALFORMED', description }];
+}
+
+/** For answers that are plain JSON (ids, states). Money and 64-bit integers must be strings in them. */
+export function jsonCodec<T>(): Codec<T> {
+  return {
+    encode: (value) => Buffer.from(JSON.stringify(value)),
+    decode: (bytes) => JSON.parse(Buffer.from(bytes).toString('utf8')) as T,
+  };
+}

@@ -1,0 +1,5 @@
+export { AUTHZ } from './gen/authz';
+export type { AuthzRule } from './authz-rule';
+export { descriptorImage } from './image';
+export { decodeStrict, StrictReader, type MessageDecoder } from './strict-reader';
+export { fromTimestamp, toTimestamp } from './timestamps';

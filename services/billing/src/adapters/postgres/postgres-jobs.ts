@@ -1,0 +1,188 @@
+import type { EntityManager } from 'typeorm';
+import type { BilledJob, Jobs } from '../../application/ports';
+import { isWaived, type Charge } from '../../domain/charge';
+import type { Hold } from '../../domain/hold';
+import type { JobFacts, Settlement } from '../../domain/settlement';
+import type { Invoice, RunCharge } from '../../domain/statement';
+import { chargeIdOf } from '../derive-id';
+import { toCharge, toHold, toLease, toRun, type ChargeRow, type JobRow, type LeaseRow } from './rows';
+
+const USD = 'USD';
+
+export class PostgresJobs implements Jobs {
+  constructor(private readonly em: EntityManager) {}
+
+  async lock(jobId: string, payerId: string | undefined): Promise<BilledJob> {
+    const row = (await this.select(jobId)) ?? (await this.insert(jobId, payerId));
+    return { jobId, payerId: row.payer_id ?? '', hold: toHold(row), finished: row.finish_time !== null };
+  }
+
+  async saveHold(hold: Hold): Promise<void> {
+    await this.em.query(
+      `UPDATE billed_job SET payer_id = coalesce(payer_id, $2), asset = $3, hold_amount = $4, hold_remaining = $5, hold_state = $6, fee_bps = $7,
+         hold_create_time = $8, hold_close_time = $9 WHERE job_id = $1`,
+      [
+        hold.jobId,
+        hold.payerId === '' ? null : hold.payerId,
+        hold.asset,
+        hold.amount.toString(),
+        hold.remaining.toString(),
+        hold.state,
+        Number(hold.feeBps),
+        hold.createTime,
+        hold.closeTime ?? null,
+      ],
+    );
+  }
+
+  async hasStartedLeases(jobId: string): Promise<boolean> {
+    const rows: unknown[] = await this.em.query(`SELECT 1 FROM billed_lease WHERE job_id = $1 AND start_time IS NOT NULL LIMIT 1`, [jobId]);
+    return rows.length > 0;
+  }
+
+  async finish(jobId: string, startedLeaseIds: readonly string[], finishTime: Date): Promise<void> {
+    await this.em.query(`UPDATE billed_job SET started_lease_ids = $2, finish_time = $3 WHERE job_id = $1 AND finish_time IS NULL`, [
+      jobId,
+      startedLeaseIds,
+      finishTime,
+    ]);
+  }
+
+  /** Until the job has finished only leases with something to do are read, so a large job costs no more per window. */
+  async facts(jobId: string): Promise<JobFacts> {
+    const job = await this.select(jobId);
+    if (job === undefined) throw new Error(`job ${jobId} is not locked`);
+    const finished = job.finish_time !== null;
+    const leaseRows: LeaseRow[] = await this.em.query(
+      `SELECT l.* FROM billed_lease l WHERE l.job_id = $1 AND ($2 OR (l.waived_reason <> '' AND l.charge_micros > 0)
+         OR EXISTS (SELECT 1 FROM usage_waiting w WHERE w.lease_id = l.lease_id)) ORDER BY l.lease_id`,
+      [jobId, finished],
+    );
+    const leases = leaseRows.map(toLease);
+    const waiting: { usage_id: string; lease_id: string; cumulative_ms: string }[] = await this.em.query(
+      `SELECT w.* FROM usage_waiting w JOIN billed_lease l USING (lease_id) WHERE l.job_id = $1`,
+      [jobId],
+    );
+    const paidAtFault = leases.filter((lease) => isWaived(lease) && lease.charged.charge > 0n);
+    return {
+      jobId,
+      hold: toHold(job),
+      finished,
+      startedLeaseIds: job.started_lease_ids,
+      settled: job.settle_time !== null,
+      leases,
+      waiting: waiting.map((row) => ({ usageId: row.usage_id, leaseId: row.lease_id, cumulativeMs: BigInt(row.cumulative_ms) })),
+      chargesAtFault: await this.paidCharges(paidAtFault.map((lease) => lease.leaseId)),
+    };
+  }
+
+  async record(facts: JobFacts, settlement: Settlement, now: Date): Promise<void> {
+    const { charges, reversed, hold, settles } = settlement;
+    if (charges.length > 0) await this.addCharges(facts.jobId, charges);
+    const reversedLeaseIds = [...new Set(reversed.map((charge) => charge.leaseId))];
+    if (reversedLeaseIds.length > 0) {
+      await this.em.query(`UPDATE billed_lease SET charge_micros = 0, fee_micros = 0, provider_micros = 0 WHERE lease_id = ANY($1::uuid[])`, [
+        reversedLeaseIds,
+      ]);
+    }
+    if (hold !== undefined && hold !== facts.hold) await this.saveHold(hold);
+    if (settles) await this.em.query(`UPDATE billed_job SET settle_time = $2 WHERE job_id = $1`, [facts.jobId, now]);
+  }
+
+  async runs(jobId: string): Promise<RunCharge[]> {
+    return runsOf(this.em, jobId);
+  }
+
+  async addInvoice(invoice: Invoice): Promise<void> {
+    await this.em.query(`INSERT INTO invoice (invoice_id, job_id, payer_id, total_micros, issue_time) VALUES ($1, $2, $3, $4, $5)`, [
+      invoice.invoiceId,
+      invoice.jobId,
+      invoice.payerId,
+      invoice.totalMicros.toString(),
+      invoice.issueTime,
+    ]);
+    const column = <T>(of: (line: Invoice['lines'][number]) => T): T[] => invoice.lines.map(of);
+    await this.em.query(
+      `INSERT INTO invoice_line (invoice_id, payer_id, position, what, lease_id, task_index, run_number, billable_ms,
+         price_micros_per_gpu_hour, gpu_milli, amount_micros)
+       SELECT $1, $2, * FROM unnest($3::int[], $4::text[], $5::uuid[], $6::int[], $7::int[], $8::bigint[], $9::bigint[], $10::int[], $11::bigint[])`,
+      [
+        invoice.invoiceId,
+        invoice.payerId,
+        invoice.lines.map((_, index) => index + 1),
+        column((line) => line.what),
+        column((line) => line.leaseId),
+        column((line) => line.taskIndex),
+        column((line) => line.runNumber),
+        column((line) => line.billableMs.toString()),
+        column((line) => line.priceMicrosPerGpuHour.toString()),
+        column((line) => line.gpuMilli),
+        column((line) => line.amountMicros.toString()),
+      ],
+    );
+  }
+
+  private async select(jobId: string): Promise<JobRow | undefined> {
+    const [row]: JobRow[] = await this.em.query(`SELECT * FROM billed_job WHERE job_id = $1 FOR UPDATE`, [jobId]);
+    return row;
+  }
+
+  private async insert(jobId: string, payerId: string | undefined): Promise<JobRow> {
+    await this.em.query(`INSERT INTO billed_job (job_id, payer_id, asset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, [
+      jobId,
+      payerId ?? null,
+      USD,
+    ]);
+    const row = await this.select(jobId);
+    if (row === undefined) throw new Error(`job ${jobId} was inserted but cannot be read`);
+    return row;
+  }
+
+  private async paidCharges(leaseIds: readonly string[]): Promise<Charge[]> {
+    if (leaseIds.length === 0) return [];
+    const rows: ChargeRow[] = await this.em.query(
+      `SELECT * FROM usage_charge WHERE lease_id = ANY($1::uuid[]) AND charge_micros > 0 ORDER BY usage_id`,
+      [leaseIds],
+    );
+    return rows.map(toCharge);
+  }
+
+  private async addCharges(jobId: string, charges: readonly Charge[]): Promise<void> {
+    const column = <T>(of: (charge: Charge) => T): T[] => charges.map(of);
+    await this.em.query(
+      `INSERT INTO usage_charge (usage_id, tx_id, lease_id, job_id, payer_id, payee_id, billable_ms, charge_micros, fee_micros, provider_micros, outcome)
+       SELECT c.usage_id, c.tx_id, l.lease_id, $1, l.payer_id, l.payee_id, c.billable_ms, c.charge, c.fee, c.provider, c.outcome
+       FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[])
+         AS c (usage_id, tx_id, lease_id, billable_ms, charge, fee, provider, outcome) JOIN billed_lease l USING (lease_id)`,
+      [
+        jobId,
+        column((c) => c.usageId),
+        column((c) => chargeIdOf(c.usageId)),
+        column((c) => c.leaseId),
+        column((c) => c.billableMs.toString()),
+        column((c) => c.charge.toString()),
+        column((c) => c.fee.toString()),
+        column((c) => c.provider.toString()),
+        column((c) => c.outcome),
+      ],
+    );
+    const usageIds = column((c) => c.usageId);
+    await this.em.query(
+      `UPDATE billed_lease l SET charged_ms = l.charged_ms + c.ms, charge_micros = l.charge_micros + c.charge, fee_micros = l.fee_micros + c.fee,
+         provider_micros = l.provider_micros + c.provider
+       FROM (SELECT lease_id, sum(billable_ms) AS ms, sum(charge_micros) AS charge, sum(fee_micros) AS fee, sum(provider_micros) AS provider
+             FROM usage_charge WHERE usage_id = ANY($1) GROUP BY lease_id) c WHERE l.lease_id = c.lease_id`,
+      [usageIds],
+    );
+    await this.em.query(`DELETE FROM usage_waiting WHERE usage_id = ANY($1)`, [usageIds]);
+  }
+}
+
+/** Every run of a job that started. */
+export async function runsOf(em: EntityManager, jobId: string): Promise<RunCharge[]> {
+  const rows: LeaseRow[] = await em.query(
+    `SELECT * FROM billed_lease WHERE job_id = $1 AND start_time IS NOT NULL ORDER BY task_index, run_number, lease_id`,
+    [jobId],
+  );
+  return rows.map(toRun);
+}

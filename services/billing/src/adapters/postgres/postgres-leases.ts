@@ -1,0 +1,70 @@
+import type { EntityManager } from 'typeorm';
+import type { Leases, RecordedUsage } from '../../application/ports';
+import type { LeaseTerms } from '../../domain/charge';
+
+export class PostgresLeases implements Leases {
+  constructor(private readonly em: EntityManager) {}
+
+  /**
+   * An advisory lock, not the row's: whoever holds a job's lock writes the rows of all its leases, and would wait here for one
+   * who holds a lease and waits for the job.
+   */
+  async lock(leaseId: string): Promise<{ readonly jobId: string | undefined }> {
+    await this.em.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`billed_lease/${leaseId}`]);
+    const [row]: { job_id: string | null }[] = await this.em.query(`SELECT job_id FROM billed_lease WHERE lease_id = $1`, [leaseId]);
+    if (row === undefined) await this.em.query(`INSERT INTO billed_lease (lease_id) VALUES ($1)`, [leaseId]);
+    return { jobId: row?.job_id ?? undefined };
+  }
+
+  async saveTerms(terms: LeaseTerms, startTime: Date | undefined): Promise<void> {
+    await this.em.query(
+      `UPDATE billed_lease SET job_id = $2, payer_id = $3, payee_id = $4, asset = $5, provider_id = $6, node_id = $7, task_index = $8,
+         run_number = $9, gpu_model_id = $10, gpu_milli = $11, price_micros_per_gpu_hour = $12, emulated = $13
+       WHERE lease_id = $1 AND job_id IS NULL`,
+      [
+        terms.leaseId,
+        terms.jobId,
+        terms.payerId,
+        terms.payeeId,
+        terms.asset,
+        terms.providerId,
+        terms.nodeId,
+        terms.taskIndex,
+        terms.runNumber,
+        terms.gpuModelId,
+        terms.gpuMilli,
+        terms.priceMicrosPerGpuHour.toString(),
+        terms.emulated,
+      ],
+    );
+    if (startTime === undefined) return;
+    await this.em.query(`UPDATE billed_lease SET start_time = coalesce(start_time, $2) WHERE lease_id = $1`, [terms.leaseId, startTime]);
+  }
+
+  async end(leaseId: string, endTime: Date, waivedReason: string): Promise<void> {
+    await this.em.query(`UPDATE billed_lease SET end_time = $2, waived_reason = $3 WHERE lease_id = $1 AND end_time IS NULL`, [
+      leaseId,
+      endTime,
+      waivedReason,
+    ]);
+  }
+
+  async addUsage(usage: RecordedUsage): Promise<boolean> {
+    const inserted: unknown[] = await this.em.query(
+      `INSERT INTO usage_window (usage_id, lease_id, window_start_time, window_end_time, version, billable_ms, cumulative_ms)
+       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (usage_id) DO NOTHING RETURNING 1`,
+      [usage.usageId, usage.leaseId, usage.startTime, usage.endTime, usage.version, usage.billableMs.toString(), usage.cumulativeMs.toString()],
+    );
+    if (inserted.length === 0) return false;
+    await this.em.query(`INSERT INTO usage_waiting (usage_id, lease_id, cumulative_ms) VALUES ($1, $2, $3)`, [
+      usage.usageId,
+      usage.leaseId,
+      usage.cumulativeMs.toString(),
+    ]);
+    await this.em.query(
+      `UPDATE billed_lease SET billable_ms = greatest(billable_ms, $2), final_usage_in = final_usage_in OR $3 WHERE lease_id = $1`,
+      [usage.leaseId, usage.cumulativeMs.toString(), usage.final],
+    );
+    return true;
+  }
+}

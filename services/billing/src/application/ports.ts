@@ -1,0 +1,156 @@
+import type { Scope } from '@daya/kernel';
+import type { LeaseTerms, UsageWindow } from '../domain/charge';
+import type { BillingEvent } from '../domain/events';
+import type { Hold } from '../domain/hold';
+import type { PricedQuote } from '../domain/quote';
+import type { JobFacts, Settlement } from '../domain/settlement';
+import type { Invoice, RunCharge } from '../domain/statement';
+import type { Transfer } from '../domain/transfer';
+
+/** Everything one transaction may touch. Locks are taken in this order: lease, job, balances; a job's lock covers all its leases. */
+export interface Transaction {
+  readonly requests: Requests;
+  readonly leases: Leases;
+  readonly jobs: Jobs;
+  readonly ledger: Ledger;
+  readonly events: { append(event: BillingEvent): Promise<void> };
+}
+
+export abstract class Store {
+  /** One transaction; run again on deadlocks. Throws `unavailable` STORE_UNAVAILABLE when the database does not answer. */
+  abstract transaction<T>(scope: Scope, work: (tx: Transaction) => Promise<T>): Promise<T>;
+}
+
+export interface RequestKey {
+  /** Whose request ids these are: an organisation, or a service. */
+  readonly scope: string;
+  readonly method: string;
+  readonly requestId: string;
+  /** All that makes two requests the same. */
+  readonly content: readonly (string | number | bigint)[];
+}
+
+export interface Requests {
+  /** Runs `work` once per request id and gives every repetition the first answer. Throws `already-exists` REQUEST_ID_REUSED. */
+  once<T>(key: RequestKey, work: () => Promise<T>): Promise<T>;
+}
+
+export interface Leases {
+  /** Locks a lease, also one never heard of; returns its job when its terms are known. */
+  lock(leaseId: string): Promise<{ readonly jobId: string | undefined }>;
+  /** Stores the terms unless they are known, and the start when it is given. The job's row must exist. */
+  saveTerms(terms: LeaseTerms, startTime: Date | undefined): Promise<void>;
+  end(leaseId: string, endTime: Date, waivedReason: string): Promise<void>;
+  /** Adds a window that waits to be charged; false when it was here before. */
+  addUsage(usage: RecordedUsage): Promise<boolean>;
+}
+
+export interface RecordedUsage extends UsageWindow {
+  readonly startTime: Date;
+  readonly endTime: Date;
+  readonly version: number;
+  readonly billableMs: bigint;
+  readonly final: boolean;
+}
+
+export interface BilledJob {
+  readonly jobId: string;
+  /** Empty while only a release has been heard of the job. */
+  readonly payerId: string;
+  readonly hold: Hold | undefined;
+  readonly finished: boolean;
+}
+
+export interface Jobs {
+  /** Locks a job, also one never heard of. `payerId` is stored when the job is new. */
+  lock(jobId: string, payerId: string | undefined): Promise<BilledJob>;
+  saveHold(hold: Hold): Promise<void>;
+  hasStartedLeases(jobId: string): Promise<boolean>;
+  finish(jobId: string, startedLeaseIds: readonly string[], finishTime: Date): Promise<void>;
+  /** What matters for settling a job that is locked. */
+  facts(jobId: string): Promise<JobFacts>;
+  /** Writes what follows from the facts, except for ledger rows and events. */
+  record(facts: JobFacts, settlement: Settlement, now: Date): Promise<void>;
+  /** Every run of the job that started, and what it cost. */
+  runs(jobId: string): Promise<RunCharge[]>;
+  addInvoice(invoice: Invoice): Promise<void>;
+}
+
+/** A transfer as it is shown. */
+export interface PostedTransfer {
+  readonly transferId: string;
+  readonly debitCode: string;
+  readonly creditCode: string;
+  readonly asset: string;
+  readonly amount: bigint;
+  readonly kind: Transfer['kind'];
+  readonly pendingId: string;
+  readonly cause: string;
+  readonly createTime: Date;
+}
+
+export interface Ledger {
+  /**
+   * Writes transfers and moves the balances they touch. Throws `precondition` INSUFFICIENT_FUNDS when an account would fall
+   * below its floor, `already-exists` TRANSFER_EXISTS when one of them was written before.
+   */
+  post(transfers: readonly Transfer[]): Promise<void>;
+  /** A transfer written in this transaction. */
+  read(transfer: Transfer): Promise<PostedTransfer>;
+}
+
+export abstract class QuoteSigner {
+  abstract sign(quote: PricedQuote): Uint8Array;
+  /** False for a quote that this service did not sign exactly so. */
+  abstract verify(quote: SignedQuote): boolean;
+}
+
+export interface SignedQuote extends PricedQuote {
+  readonly signature: Uint8Array;
+}
+
+export abstract class InvoiceIds {
+  /** The id of a job's only invoice. */
+  abstract invoiceIdOf(jobId: string): string;
+}
+
+export interface AccountBalance {
+  readonly code: string;
+  readonly asset: string;
+  readonly posted: bigint;
+  readonly held: bigint;
+}
+
+export interface JobStatement {
+  readonly jobId: string;
+  readonly payerId: string;
+  readonly heldMicros: bigint;
+  readonly releasedMicros: bigint;
+  readonly runs: readonly RunCharge[];
+  readonly settled: boolean;
+}
+
+/** A page and where the next one starts; no `next` on the last. */
+export interface Page<T> {
+  readonly rows: readonly T[];
+  readonly next: Record<string, string> | undefined;
+}
+
+export interface PageRequest {
+  readonly size: number;
+  readonly after: Readonly<Record<string, string>> | undefined;
+}
+
+/** Reads for screens. A scope sees its own organisation's rows; `system` sees all. */
+export abstract class BillingQueries {
+  abstract hold(scope: Scope, jobId: string): Promise<Hold | undefined>;
+  abstract statement(scope: Scope, jobId: string): Promise<JobStatement | undefined>;
+  abstract invoice(scope: Scope, invoiceId: string): Promise<Invoice | undefined>;
+  /** Newest first; of one job unless `jobId` is empty. */
+  abstract invoices(scope: Scope, jobId: string, page: PageRequest): Promise<Page<Invoice>>;
+  /** Newest first. */
+  abstract transfers(scope: Scope, page: PageRequest): Promise<Page<PostedTransfer>>;
+  abstract balances(scope: Scope, organisationId: string): Promise<readonly AccountBalance[]>;
+  /** Every account, and the sum of all per asset. */
+  abstract trialBalance(page: PageRequest): Promise<Page<AccountBalance> & { readonly sums: readonly { readonly asset: string; readonly amount: bigint }[] }>;
+}

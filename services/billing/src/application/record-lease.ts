@@ -1,0 +1,44 @@
+import type { Clock } from '@daya/kernel';
+import { waivedReason, type Fault, type LeaseTerms } from '../domain/charge';
+import type { InvoiceIds, Transaction } from './ports';
+import { settleJob } from './settle-job';
+
+export interface LeaseStart {
+  readonly terms: LeaseTerms;
+  readonly startTime: Date;
+}
+
+export interface LeaseEnd {
+  readonly terms: LeaseTerms;
+  /** Undefined when it never ran. */
+  readonly startTime: Date | undefined;
+  readonly endTime: Date;
+  readonly fault: Fault;
+}
+
+/**
+ * Learns a lease's terms, its start and its end. The end may come first, since it carries the same terms. A run that ended by
+ * the provider's or the platform's fault gives back what it was charged.
+ */
+export class RecordLease {
+  constructor(
+    private readonly ids: InvoiceIds,
+    private readonly clock: Clock,
+  ) {}
+
+  started(tx: Transaction, { terms, startTime }: LeaseStart): Promise<void> {
+    return this.learn(tx, terms, startTime);
+  }
+
+  ended(tx: Transaction, { terms, startTime, endTime, fault }: LeaseEnd): Promise<void> {
+    return this.learn(tx, terms, startTime, () => tx.leases.end(terms.leaseId, endTime, waivedReason(fault, startTime !== undefined)));
+  }
+
+  private async learn(tx: Transaction, terms: LeaseTerms, startTime: Date | undefined, end?: () => Promise<void>): Promise<void> {
+    await tx.leases.lock(terms.leaseId);
+    await tx.jobs.lock(terms.jobId, terms.payerId);
+    await tx.leases.saveTerms(terms, startTime);
+    await end?.();
+    await settleJob(tx, this.ids, terms.jobId, this.clock.now());
+  }
+}

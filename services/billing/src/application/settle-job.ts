@@ -1,0 +1,40 @@
+import type { BillingEvent } from '../domain/events';
+import { settle, type JobFacts, type Settlement } from '../domain/settlement';
+import { newInvoice } from '../domain/statement';
+import type { InvoiceIds, Transaction } from './ports';
+
+/**
+ * Brings a job's money in line with everything that has arrived for it. Called in the transaction of every new fact, with the
+ * job locked; facts may come in any order and any number of times.
+ */
+export async function settleJob(tx: Transaction, ids: InvoiceIds, jobId: string, now: Date): Promise<void> {
+  const facts = await tx.jobs.facts(jobId);
+  const settlement = settle(facts, now);
+  await tx.jobs.record(facts, settlement, now);
+  for (const event of chargeEvents(facts, settlement, now)) await tx.events.append(event);
+  if (settlement.settles) await close(tx, ids, facts, settlement, now);
+  // Last, so that balances that others wait for are locked as briefly as can be.
+  await tx.ledger.post(settlement.transfers);
+}
+
+function chargeEvents(facts: JobFacts, { reversed, charges }: Settlement, postTime: Date): BillingEvent[] {
+  const leases = new Map(facts.leases.map((lease) => [lease.leaseId, lease]));
+  const event = (type: 'charge-posted' | 'charge-taken-back') => (charge: Settlement['charges'][number]): BillingEvent => {
+    const lease = leases.get(charge.leaseId);
+    if (lease === undefined) throw new Error(`lease ${charge.leaseId} is not among the facts`);
+    return { type, charge, lease, postTime };
+  };
+  const paid = charges.filter((charge) => charge.charge > 0n);
+  return [...reversed.map(event('charge-taken-back')), ...paid.map(event('charge-posted'))];
+}
+
+/** A job that never set money aside (a canary, or one refused) has no invoice. */
+async function close(tx: Transaction, ids: InvoiceIds, facts: JobFacts, { hold, transfers }: Settlement, now: Date): Promise<void> {
+  if (hold === undefined || hold.amount === 0n) return;
+  const releasedMicros = transfers.find((transfer) => transfer.kind === 'release')?.amount ?? 0n;
+  if (facts.hold?.state === 'open') await tx.events.append({ type: 'hold-released', hold, releasedMicros });
+  const head = { invoiceId: ids.invoiceIdOf(facts.jobId), jobId: facts.jobId, payerId: hold.payerId };
+  const invoice = newInvoice(head, await tx.jobs.runs(facts.jobId), now);
+  await tx.jobs.addInvoice(invoice);
+  await tx.events.append({ type: 'invoice-issued', invoice });
+}

@@ -1,0 +1,126 @@
+import { chargedUpTo, isWaived, owedFor, postingsOf, reversalsOf, withCharge, type BilledLease, type Charge, type UsageWindow } from './charge';
+import { closeHold, type Hold } from './hold';
+import { NOTHING, capSplit } from './rate';
+import { holdEffectOf, type Transfer } from './transfer';
+
+/** Everything that has arrived for one job and still matters, in whatever order it arrived. */
+export interface JobFacts {
+  readonly jobId: string;
+  /** Undefined until it is placed; a canary never has one. */
+  readonly hold: Hold | undefined;
+  /** The scheduler said that nothing of the job runs any more or will. */
+  readonly finished: boolean;
+  readonly startedLeaseIds: readonly string[];
+  readonly settled: boolean;
+  readonly leases: readonly BilledLease[];
+  /** Windows that have not been charged yet. */
+  readonly waiting: readonly UsageWindow[];
+  /** Live charges of leases that are now known to have ended by fault. */
+  readonly chargesAtFault: readonly Charge[];
+}
+
+/** What follows from the facts; the caller writes all of it in the transaction in which it read them. */
+export interface Settlement {
+  /** Charges to take back, with the time they were for. */
+  readonly reversed: readonly Charge[];
+  readonly charges: readonly Charge[];
+  /** In the order in which they apply: reversals, postings, the release. */
+  readonly transfers: readonly Transfer[];
+  /** The hold afterwards. */
+  readonly hold: Hold | undefined;
+  /** The job is settled by this: every lease is paid for, the rest of the hold is released, its invoice is final. */
+  readonly settles: boolean;
+}
+
+/**
+ * Brings a job's money in line with the facts. Called again after every new fact, it gives the same end whatever the order
+ * and repetition of facts, because nothing is decided by what arrived first:
+ * 1. charges of runs that ended by fault go back into the hold;
+ * 2. windows are charged while the hold can pay for them; one that it cannot pay waits, since a run at fault may still give
+ *    its money back;
+ * 3. when the job has finished and nothing of any started lease is missing, what still waits is charged as far as the hold
+ *    goes, and the rest of the hold is released.
+ */
+export function settle(facts: JobFacts, now: Date): Settlement {
+  const ledger = new JobLedger(facts.hold, facts.leases);
+  const reversed = facts.settled ? [] : facts.chargesAtFault;
+  for (const charge of reversed) ledger.reverse(charge);
+  const settles = !facts.settled && nothingIsMissing(facts);
+  const mayCap = settles || facts.settled;
+  for (const window of facts.waiting.toSorted(byLeaseAndTime)) ledger.charge(window, mayCap);
+  if (settles) ledger.release(now);
+  return { reversed, charges: ledger.charges, transfers: ledger.transfers, hold: ledger.hold, settles };
+}
+
+/** A run at fault costs nothing, so the job does not wait for its usage. */
+function nothingIsMissing({ finished, startedLeaseIds, leases }: JobFacts): boolean {
+  if (!finished) return false;
+  const known = new Set(leases.map((lease) => lease.leaseId));
+  if (startedLeaseIds.some((leaseId) => !known.has(leaseId))) return false;
+  return leases.every((lease) => lease.ended && (isWaived(lease) || lease.finalUsageIn));
+}
+
+/** The running state of one settlement. */
+class JobLedger {
+  readonly charges: Charge[] = [];
+  readonly transfers: Transfer[] = [];
+  private readonly leases: Map<string, BilledLease>;
+
+  constructor(
+    public hold: Hold | undefined,
+    leases: readonly BilledLease[],
+  ) {
+    this.leases = new Map(leases.map((lease) => [lease.leaseId, lease]));
+  }
+
+  reverse(charge: Charge): void {
+    this.apply(reversalsOf(this.lease(charge.leaseId), charge, this.hold?.state === 'open'));
+  }
+
+  charge(window: UsageWindow, mayCap: boolean): void {
+    const charge = this.chargeFor(window, mayCap);
+    if (charge === undefined) return;
+    const lease = this.lease(window.leaseId);
+    this.charges.push(charge);
+    this.apply(postingsOf(lease, charge));
+    this.leases.set(lease.leaseId, withCharge(lease, charge));
+  }
+
+  release(now: Date): void {
+    if (this.hold?.state !== 'open') return;
+    const { hold, transfers } = closeHold(this.hold, 'released', now);
+    this.transfers.push(...transfers);
+    this.hold = hold;
+  }
+
+  private chargeFor(window: UsageWindow, mayCap: boolean): Charge | undefined {
+    const lease = this.lease(window.leaseId);
+    const key = { usageId: window.usageId, leaseId: lease.leaseId, billableMs: chargedUpTo(lease, window) - lease.chargedMs };
+    if (isWaived(lease)) return { ...key, ...NOTHING, outcome: 'fault' };
+    if (lease.priceMicrosPerGpuHour === 0n) return { ...key, ...NOTHING, outcome: 'free' };
+    if (this.hold === undefined) return undefined;
+    const { feeBps, remaining, state } = this.hold;
+    const owed = owedFor(lease, window, feeBps);
+    if (owed.charge <= remaining) return { ...key, ...owed, outcome: 'charged' };
+    return mayCap || state !== 'open' ? { ...key, ...capSplit(lease.charged, owed, remaining, feeBps), outcome: 'capped' } : undefined;
+  }
+
+  private apply(transfers: readonly Transfer[]): void {
+    this.transfers.push(...transfers);
+    if (this.hold === undefined) return;
+    const remaining = transfers.reduce((sum, transfer) => sum + holdEffectOf(transfer), this.hold.remaining);
+    this.hold = { ...this.hold, remaining };
+  }
+
+  private lease(leaseId: string): BilledLease {
+    const lease = this.leases.get(leaseId);
+    if (lease === undefined) throw new Error(`lease ${leaseId} is not among the facts`);
+    return lease;
+  }
+}
+
+function byLeaseAndTime(left: UsageWindow, right: UsageWindow): number {
+  if (left.leaseId !== right.leaseId) return left.leaseId < right.leaseId ? -1 : 1;
+  if (left.cumulativeMs !== right.cumulativeMs) return left.cumulativeMs < right.cumulativeMs ? -1 : 1;
+  return left.usageId < right.usageId ? -1 : 1;
+}

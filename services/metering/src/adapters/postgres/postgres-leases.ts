@@ -1,0 +1,52 @@
+import type { EntityManager } from 'typeorm';
+import type { LeaseRow, Leases } from '../../application/ports';
+import type { Lease } from '../../domain/lease';
+import { toLease, type LeaseDbRow } from './rows';
+
+export class PostgresLeases implements Leases {
+  constructor(private readonly em: EntityManager) {}
+
+  async lock(leaseId: string): Promise<LeaseRow | undefined> {
+    // A lease that has no row yet cannot be locked by its row: ticks and news of it would pass each other.
+    await this.em.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [leaseId]);
+    const [row]: LeaseDbRow[] = await this.em.query(`SELECT * FROM lease WHERE lease_id = $1`, [leaseId]);
+    return row && toLease(row);
+  }
+
+  async save(lease: Lease): Promise<void> {
+    await this.em.query(
+      `INSERT INTO lease (lease_id, lease_token, node_id, organisation_id, provider_organisation_id, job_id, gpu_milli, mscu, start_time,
+         expire_time, end_time, lost)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+       ON CONFLICT (lease_id) DO UPDATE SET start_time = $9, expire_time = $10, end_time = $11, lost = $12`,
+      [
+        lease.leaseId,
+        lease.leaseToken.toString(),
+        lease.nodeId,
+        lease.organisationId,
+        lease.providerOrganisationId,
+        lease.jobId,
+        lease.gpuMilli,
+        lease.mscu,
+        timeOf(lease.startMs),
+        timeOf(lease.expireMs),
+        timeOf(lease.endMs),
+        lease.lost,
+      ],
+    );
+  }
+
+  async schedule(leaseId: string, dueMs: number | undefined): Promise<void> {
+    await this.em.query(`UPDATE lease SET due_time = $2 WHERE lease_id = $1`, [leaseId, timeOf(dueMs)]);
+  }
+
+  async due(nowMs: number, limit: number): Promise<string[]> {
+    const rows: { lease_id: string }[] = await this.em.query(
+      `SELECT lease_id FROM lease WHERE due_time <= $1 ORDER BY due_time LIMIT $2`,
+      [new Date(nowMs), limit],
+    );
+    return rows.map((row) => row.lease_id);
+  }
+}
+
+const timeOf = (ms: number | undefined): Date | null => (ms === undefined ? null : new Date(ms));

@@ -1,0 +1,39 @@
+import type { Lease } from '../domain/lease';
+import type { Transaction } from './ports';
+import type { SettleLease } from './settle-lease';
+
+/** What the scheduler told of a lease, as far as one event says it. */
+export interface LeaseNews {
+  readonly terms: Omit<Lease, 'startMs' | 'expireMs' | 'endMs' | 'lost' | 'mscu'> & { readonly gpuModelId: string };
+  readonly startMs: number | undefined;
+  readonly expireMs: number;
+  readonly endMs: number | undefined;
+  readonly lost: boolean;
+}
+
+/** The first witness: stores the scheduler's news of a lease and settles what they make due. Older news change nothing. */
+export class RecordLease {
+  constructor(private readonly settle: SettleLease) {}
+
+  async execute(tx: Transaction, { terms: { gpuModelId, ...terms }, ...news }: LeaseNews): Promise<void> {
+    const known = await tx.leases.lock(terms.leaseId);
+    const mscu = known?.mscu || (await tx.nodes.rating(terms.nodeId, gpuModelId));
+    await tx.leases.save({
+      ...terms,
+      mscu,
+      startMs: news.startMs ?? known?.startMs,
+      expireMs: Math.max(news.expireMs, known?.expireMs ?? 0),
+      endMs: news.endMs ?? known?.endMs,
+      lost: news.lost || (known?.lost ?? false),
+    });
+    await this.settle.execute(tx, terms.leaseId);
+  }
+
+  /** A renewal: time up to the new expiry may become billable. */
+  async extend(tx: Transaction, leaseId: string, expireMs: number): Promise<void> {
+    const known = await tx.leases.lock(leaseId);
+    if (known === undefined) return;
+    await tx.leases.save({ ...known, expireMs: Math.max(expireMs, known.expireMs) });
+    await this.settle.execute(tx, leaseId);
+  }
+}

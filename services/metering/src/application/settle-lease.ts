@@ -1,0 +1,64 @@
+import type { Clock, Timers } from '@daya/kernel';
+import { billableStopMs } from '../domain/lease';
+import { judge } from '../domain/tick';
+import { disagree, settleWindows, type AgentWord, type UsageWindow } from '../domain/usage';
+import { recordOf } from '../domain/usage-record';
+import type { LeaseRow, Transaction } from './ports';
+
+/**
+ * Brings one lease up to what is known of it: judges the ticks that waited, closes and corrects windows, announces what
+ * changed. Doing it again changes nothing. A lease that nobody heard of is left alone.
+ */
+export class SettleLease {
+  constructor(
+    private readonly clock: Clock,
+    private readonly timers: Timers,
+  ) {}
+
+  async execute(tx: Transaction, leaseId: string): Promise<void> {
+    const lease = await tx.leases.lock(leaseId);
+    if (lease === undefined) return;
+    const word = await this.hear(tx, lease);
+    const before = await tx.usage.windows(leaseId);
+    const nowMs = this.clock.now().getTime();
+    const after = settleWindows(lease, word, before, nowMs, this.timers);
+    for (const [index, window] of after.entries()) {
+      if (window !== before[index]) await tx.usage.record(recordOf(lease, window, after[index - 1]));
+    }
+    await this.compare(tx, lease, after);
+    await tx.leases.schedule(leaseId, this.nextLookMs(lease, after, nowMs));
+  }
+
+  /** Judges waiting ticks in order; each accepted one raises the counter that the next is judged against. */
+  private async hear(tx: Transaction, lease: LeaseRow): Promise<AgentWord> {
+    let { counterMs } = await tx.ticks.word(lease.leaseId);
+    for (const tick of await tx.ticks.waiting(lease.leaseId)) {
+      const verdict = judge(tick, lease, counterMs);
+      if (verdict.state === 'refused') await tx.ticks.refuse(tick, verdict.reason);
+      if (verdict.state !== 'accepted') continue;
+      counterMs = tick.cumulativeMs;
+      await tx.ticks.accept(tick);
+    }
+    return tx.ticks.word(lease.leaseId);
+  }
+
+  private async compare(tx: Transaction, lease: LeaseRow, windows: readonly UsageWindow[]): Promise<void> {
+    const last = windows.at(-1);
+    if (last?.final !== true || lease.startMs === undefined) return;
+    const stopMs = billableStopMs(lease) ?? last.endMs;
+    const schedulerMs = BigInt(Math.max(stopMs - lease.startMs, 0));
+    if (!disagree(schedulerMs, last.agentCumulativeMs)) return;
+    await tx.usage.dispute(lease, schedulerMs, last.agentCumulativeMs, last.billableCumulativeMs);
+  }
+
+  /** The latest moment at which something is due by itself: the next window, or the end of waiting for the agent. */
+  private nextLookMs(lease: LeaseRow, windows: readonly UsageWindow[], nowMs: number): number | undefined {
+    if (lease.startMs === undefined || windows.at(-1)?.final === true) return undefined;
+    const from = Math.max(windows.at(-1)?.endMs ?? lease.startMs, lease.endMs ?? 0);
+    const soonest =
+      lease.endMs === undefined
+        ? from + this.timers.usageWindowMs + this.timers.usageEstimateMs
+        : from + this.timers.usageEstimateMs;
+    return Math.max(soonest, nowMs + 1);
+  }
+}

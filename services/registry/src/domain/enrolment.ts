@@ -1,0 +1,44 @@
+import { DomainError } from '@daya/kernel';
+
+export const ENROLMENT_TOKEN_LIFE_MS = 15 * 60_000;
+export const CERTIFICATE_REQUEST_BYTES_MAX = 4_096;
+
+/** A right to enrol one node, once. Only a hash of its secret is stored. */
+export interface EnrolmentToken {
+  readonly tokenId: string;
+  readonly prefix: string;
+  readonly organisationId: string;
+  readonly providerId: string;
+  readonly displayName: string;
+  readonly region: string;
+  readonly emulated: boolean;
+  readonly secretHash: string;
+  readonly createTime: Date;
+  readonly expireTime: Date;
+  /** The node that it enrolled. */
+  readonly nodeId: string | undefined;
+  /** SHA-256 of that node's certificate request, hexadecimal. */
+  readonly requestHash: string | undefined;
+}
+
+/** One answer for every token that is none. */
+export const badToken = (): DomainError => new DomainError('unauthenticated', 'ENROLMENT_TOKEN_INVALID', 'the enrolment token is not valid');
+
+/**
+ * True when this very request used the token before, so that its answer is to be given again. Throws `precondition`
+ * ENROLMENT_TOKEN_USED for any other second use, ENROLMENT_TOKEN_EXPIRED.
+ */
+export function isRepeated(token: EnrolmentToken, requestHash: string, now: Date): boolean {
+  if (token.requestHash === requestHash) return true;
+  if (token.nodeId !== undefined) throw new DomainError('precondition', 'ENROLMENT_TOKEN_USED', 'the token has enrolled a node');
+  if (token.expireTime.getTime() <= now.getTime()) {
+    throw new DomainError('precondition', 'ENROLMENT_TOKEN_EXPIRED', 'the token has expired');
+  }
+  return false;
+}
+
+/** Throws `precondition` EMULATED_GPUS_NOT_ALLOWED for a node that declares its GPUs where the platform wants real ones. */
+export function assertEmulationAllowed(emulated: boolean, allowed: boolean): void {
+  if (!emulated || allowed) return;
+  throw new DomainError('precondition', 'EMULATED_GPUS_NOT_ALLOWED', 'this platform takes real GPUs only (ALLOW_EMULATED_GPUS)');
+}

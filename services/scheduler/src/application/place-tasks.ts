@@ -1,0 +1,147 @@
+import type { IdGenerator } from '@daya/kernel';
+import type { SchedulerEvent } from '../domain/events';
+import { isCanary, remainingMs } from '../domain/job';
+import type { LeaseTerms, Run } from '../domain/lease';
+import type { Occupation } from '../domain/market';
+import { choose, choosePinned, type Choice } from '../domain/placement';
+import { GPU_MILLI } from '../domain/quote';
+import { wantedOf } from '../domain/requirements';
+import type { MarketState } from './market-state';
+import type { Doorbell, Ring, Store, WaitingTask } from './ports';
+
+/** Leases in one transaction. */
+export const PLACEMENTS_MAX = 256;
+
+interface Placed {
+  readonly waiting: WaitingTask;
+  readonly terms: LeaseTerms;
+  readonly occupation: Occupation;
+}
+
+/**
+ * Gives waiting tasks, oldest first, the cheapest place at or below their quoted price. A batch is one transaction under
+ * this writer's range; after the commit, never before, dispatch is rung. Throws `aborted` WRITER_FENCED when another
+ * writer was there: the caller steps down.
+ */
+export class PlaceTasks {
+  constructor(
+    private readonly store: Store,
+    private readonly state: MarketState,
+    private readonly doorbell: Doorbell,
+    private readonly ids: IdGenerator,
+  ) {}
+
+  /** One batch. Returns whether another may follow at once. */
+  async execute(): Promise<boolean> {
+    const rangeId = this.state.rangeId;
+    const batch = this.choosePlaces();
+    if (batch.length === 0) return false;
+    try {
+      const rings = await this.commit(batch, rangeId);
+      void this.doorbell.ring(rings);
+    } catch (error) {
+      for (const { terms } of batch) this.state.market.release(terms.leaseId);
+      throw error;
+    }
+    return batch.length === PLACEMENTS_MAX;
+  }
+
+  /** Books places in memory at once, so that no two of a batch get the same GPU. */
+  private choosePlaces(): Placed[] {
+    const { market } = this.state;
+    const now = this.state.now();
+    const batch: Placed[] = [];
+    const hopeless = new Set<string>();
+    for (const waiting of this.state.waiting.values()) {
+      if (batch.length === PLACEMENTS_MAX) break;
+      const { task, job } = waiting;
+      const shape = `${job.jobId} ${task.priceMicrosMax}`;
+      if (hopeless.has(shape)) continue;
+      const wanted = wantedOf(job.spec, task.priceMicrosMax);
+      const choice = isCanary(job) ? choosePinned(market, job.canaryNodeId, wanted, now.getTime()) : choose(market, wanted, now.getTime());
+      if (!choice) {
+        hopeless.add(shape);
+        continue;
+      }
+      const placed = this.place(waiting, choice, now);
+      market.take(placed.occupation);
+      batch.push(placed);
+    }
+    return batch;
+  }
+
+  private place(waiting: WaitingTask, { node, offer, gpus }: Choice, now: Date): Placed {
+    const { task, job } = waiting;
+    const { cpuMilli, memoryMib, scratchMib } = job.spec.requirements;
+    const leaseId = this.ids.next();
+    const leaseToken = (this.state.tokens.get(node.nodeId) ?? 0n) + 1n;
+    this.state.tokens.set(node.nodeId, leaseToken);
+    const gpuUuids = gpus.map(({ uuid }) => uuid);
+    const terms: LeaseTerms = {
+      leaseId,
+      leaseToken,
+      nodeId: node.nodeId,
+      providerId: node.providerId,
+      providerOrganisationId: node.organisationId,
+      organisationId: job.organisationId,
+      projectId: job.projectId,
+      jobId: job.jobId,
+      taskId: task.taskId,
+      taskIndex: task.taskIndex,
+      runNumber: task.runCount + 1,
+      offerId: offer?.offerId ?? '',
+      offerVersion: offer?.version ?? 0n,
+      gpuModelId: gpus[0]?.gpuModelId ?? '',
+      gpuUuids,
+      gpuMilli: gpus.length * GPU_MILLI,
+      priceMicrosPerGpuHour: offer?.priceMicrosPerGpuHour ?? 0n,
+      emulated: node.emulated || (offer?.emulated ?? false),
+      canary: isCanary(job),
+      cpuMilli,
+      memoryMib,
+      scratchMib,
+      grantTime: now,
+      answerTime: new Date(now.getTime() + this.state.timers.offerMs),
+      maxRunMs: remainingMs(job.spec, task),
+    };
+    return { waiting, terms, occupation: { leaseId, nodeId: node.nodeId, gpuUuids, cpuMilli, memoryMib, scratchMib } };
+  }
+
+  private async commit(batch: readonly Placed[], rangeId: bigint): Promise<Ring[]> {
+    const now = this.state.now();
+    const expireTime = new Date(now.getTime() + this.state.timers.leaseTtlMs);
+    const granted = await this.store.transaction('system', async (tx) => {
+      await tx.leases.requireRange(rangeId);
+      const stillWaiting = await tx.leases.lockQueued(batch.map(({ waiting }) => waiting.task));
+      const placed = batch.filter(({ waiting }) => stillWaiting.has(waiting.task.taskId));
+      await tx.leases.grant(placed.map(({ terms }) => terms), expireTime);
+      await tx.events.append(placed.map(({ terms }): SchedulerEvent => ({ type: 'lease-granted', run: newRun(terms, expireTime), version: 1n })));
+      return new Set(placed);
+    });
+    return batch.flatMap((placed) => this.remember(placed, granted.has(placed), expireTime));
+  }
+
+  private remember({ waiting, terms, occupation }: Placed, granted: boolean, expireTime: Date): Ring[] {
+    this.state.waiting.delete(waiting.task.taskId);
+    if (!granted) {
+      // Cancelled meanwhile. Its token is never used, which only leaves a gap.
+      this.state.market.release(terms.leaseId);
+      return [];
+    }
+    return [this.state.ringOf(this.state.granted(newRun(terms, expireTime), occupation))];
+  }
+}
+
+const newRun = (terms: LeaseTerms, expireTime: Date): Run => ({
+  terms,
+  state: 'OFFERED',
+  startTime: undefined,
+  endTime: undefined,
+  closeTime: undefined,
+  expireTime,
+  exitCode: 0,
+  reason: '',
+  fault: undefined,
+  stopReason: undefined,
+  eventVersion: 1n,
+});
