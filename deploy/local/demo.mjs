@@ -66,6 +66,7 @@ async function settle(platform, market, jobs) {
 
 async function stopAll(market, platform, infra) {
   await Promise.all((market?.owners ?? []).flatMap((owner) => owner.agents.map((agent) => agent.stop())));
+  if (platform) await downAgents(RUN);
   await platform?.stop();
   await infra?.stop();
 }
@@ -73,7 +74,7 @@ async function stopAll(market, platform, infra) {
 async function main() {
   await phases.run('install', install);
   const { down } = await import('./platform/down.mjs');
-  await down(RUN, () => undefined);
+  await down(RUN);
   rmSync(RUN, { recursive: true, force: true });
   mkdirSync(RUN, { recursive: true });
   let infra, platform, market;

@@ -3,5 +3,5 @@ import { join } from 'node:path';
 import { ROOT } from './lib/command.mjs';
 import { down } from './platform/down.mjs';
 
-await down(join(ROOT, '.daya/demo'), (line) => process.stdout.write(`${line}\n`));
+await down(join(ROOT, '.daya/demo'));
 process.stdout.write('nothing of Daya is running\n');

@@ -28,7 +28,6 @@ async function startNode(platform, owner, providerId, node, options) {
     name: node.name,
     token,
     inventory: node.inventory,
-    region: node.region,
     ...options,
   });
   agent.start();

@@ -74,7 +74,7 @@ export const OWNERS = [
         memoryMib: 16_384,
         networkMbps: 10_000,
       }),
-      machine('hall-h100', 'h100-sxm', 4, 81_920, {
+      machine('hall-h100', 'h100-80-sxm', 4, 81_920, {
         region: 'eu-central',
         priceMicros: 2_490_000,
         cpuMilli: 96_000,

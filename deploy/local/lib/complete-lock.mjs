@@ -51,6 +51,7 @@ for (const entry of Object.values(lock.packages)) {
   }
 }
 lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)));
-for (const entry of Object.values(lock.packages)) delete entry.resolved;
+// A workspace's link needs its folder; every other URL binds the lock to one registry's host.
+for (const entry of Object.values(lock.packages)) if (!entry.link) delete entry.resolved;
 writeFileSync(PATH, `${JSON.stringify(lock, null, 2)}\n`);
 process.stderr.write(`package-lock.json: ${added} entries added\n`);

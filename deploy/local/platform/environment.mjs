@@ -119,11 +119,16 @@ function ownVariables(name, { runDir, tlsFolder, secrets, ports }) {
     case 'dispatch':
       return {
         DISPATCH_QUEUE_COUNT: '8',
-        ARTIFACT_FOLDER: folder('artifacts'),
+        STORE_FOLDER: folder('store'),
         AGENT_ADDRESS: `127.0.0.1:${ports['dispatch.AGENT_PORT']}`,
       };
     case 'rewards':
-      return { PUBLICATION_FOLDER: folder('epochs'), EPOCH_SECONDS: '10', EPOCH_GRACE_SECONDS: '2' };
+      return {
+        PUBLICATION_FOLDER: folder('epochs'),
+        REWARD_PARAMETERS_FILE: join(ROOT, 'services/rewards/parameters/demo.json'),
+        EPOCH_SECONDS: '10',
+        EPOCH_GRACE_SECONDS: '2',
+      };
     default:
       return {};
   }

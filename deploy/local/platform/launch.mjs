@@ -12,39 +12,75 @@ import { ServiceProcess } from './service-process.mjs';
  * @param timerScale see libs/kernel timers
  * @param canary JobSpec of the admission canary (proto JSON)
  * @param extra environment per service name ('*': all), on top of the usual
- * @returns the platform: `services.<name>` (start, stop, kill, restart, env), `http`, `partner`, `operatorKey`, `stop()`
+ * @returns the platform, see attachPlatform
  */
 export async function startPlatform({ runDir, infra, timerScale, canary, extra = {}, log = () => undefined }) {
   mkdirSync(join(runDir, 'logs'), { recursive: true });
   writeFileSync(join(runDir, 'canary.json'), JSON.stringify(canary));
   const { env, databases, tlsFolder } = await setUp({ runDir, infra, timerScale, extra });
-  const services = Object.fromEntries(
-    SERVICES.map(({ name }) => [
-      name,
-      new ServiceProcess({ name, env: env[name], logFile: join(runDir, 'logs', `${name}.log`) }),
-    ]),
-  );
+  write(runDir, {
+    runDir,
+    timerScale,
+    tlsFolder,
+    databases,
+    http: `http://127.0.0.1:${env.gateway.HTTP_PORT}`,
+    partner: `localhost:${env.gateway.PARTNER_PORT}`,
+    enrolment: `localhost:${env.dispatch.ENROLMENT_PORT}`,
+    env,
+    pids: {},
+  });
+  const platform = attachPlatform(runDir);
   try {
     await inPairs(SERVICES, async ({ name }) => {
-      await services[name].start();
+      await platform.services[name].start();
       log(`  ${name} is ready`);
     });
-    const operatorKey = await bootstrapOperator(env.registry);
-    return describe({ runDir, env, services, databases, tlsFolder, operatorKey, timerScale });
+    write(runDir, { ...readPlatform(runDir), operatorKey: await bootstrapOperator(env.registry) });
+    return attachPlatform(runDir);
   } catch (error) {
-    await Promise.all(Object.values(services).map((service) => service.kill()));
+    await platform.stop();
     throw error;
   }
+}
+
+/**
+ * The platform that runs in a folder: what platform.json says, and `services.<name>` (start, stop, kill, restart, env, pid),
+ * whoever started them; `stop()` ends all of them. Throws when there is none.
+ */
+export function attachPlatform(runDir) {
+  const known = readPlatform(runDir);
+  if (known === undefined) throw new Error(`no platform is recorded in ${runDir}`);
+  const remember = ({ name, pid }) => {
+    const now = readPlatform(runDir);
+    write(runDir, { ...now, pids: { ...now.pids, [name]: pid } });
+  };
+  const process = ({ name }) =>
+    new ServiceProcess({
+      name,
+      env: known.env[name],
+      logFile: join(runDir, 'logs', `${name}.log`),
+      pid: known.pids[name],
+      onStart: remember,
+    });
+  const services = Object.fromEntries(SERVICES.map((service) => [service.name, process(service)]));
+  // The edge first, so that nothing new comes in; then those that others call.
+  const stop = async () => {
+    const { pids } = readPlatform(runDir) ?? { pids: {} };
+    for (const { name } of [...SERVICES].reverse()) {
+      services[name].pid = pids[name];
+      await services[name].stop();
+    }
+  };
+  return { ...known, services, stop };
 }
 
 /** Two at a time: the machines this is made for have two cores. */
 async function inPairs(items, work) {
   const queue = [...items];
-  await Promise.all(
-    [1, 2].map(async () => {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-    }),
-  );
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all([worker(), worker()]);
 }
 
 async function bootstrapOperator(env) {
@@ -58,26 +94,8 @@ async function bootstrapOperator(env) {
   return key;
 }
 
-function describe({ runDir, env, services, databases, tlsFolder, operatorKey, timerScale }) {
-  const platform = {
-    runDir,
-    timerScale,
-    tlsFolder,
-    operatorKey,
-    databases,
-    http: `http://127.0.0.1:${env.gateway.HTTP_PORT}`,
-    partner: `localhost:${env.gateway.PARTNER_PORT}`,
-    enrolment: `localhost:${env.dispatch.ENROLMENT_PORT}`,
-    env,
-    pids: Object.fromEntries(Object.entries(services).map(([name, service]) => [name, service.pid])),
-  };
+const write = (runDir, platform) =>
   writeFileSync(join(runDir, 'platform.json'), JSON.stringify(platform, null, 2), { mode: 0o600 });
-  // The edge first, so that nothing new comes in; then those that others call.
-  const stop = async () => {
-    for (const { name } of [...SERVICES].reverse()) await services[name].stop();
-  };
-  return { ...platform, services, stop };
-}
 
 /** What platform.json in a run folder says, or undefined when there is none. */
 export function readPlatform(runDir) {

@@ -29,6 +29,10 @@ CREATE FUNCTION next_aggregate_version(of_topic text, of_key text) RETURNS bigin
   SET search_path = public, pg_temp AS $$
   INSERT INTO aggregate_version AS a (topic, key, version) VALUES (of_topic, of_key, 1)
   ON CONFLICT (topic, key) DO UPDATE SET version = a.version + 1 RETURNING version $$;
+DO $$ DECLARE service text := regexp_replace(current_user, '_owner$', ''); BEGIN
+  REVOKE EXECUTE ON FUNCTION next_aggregate_version(text, text) FROM PUBLIC;
+  EXECUTE format('GRANT EXECUTE ON FUNCTION next_aggregate_version(text, text) TO %I, %I', service, service || '_system');
+END $$;
 CREATE FUNCTION outbox_notify() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify('outbox', ''); RETURN NULL; END $$;
 CREATE TRIGGER outbox_notify AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUNCTION outbox_notify();
 

@@ -152,14 +152,22 @@ test('a call that does not end is cut after the drain time', async () => {
   expect(await call).toMatchObject({ code: expect.any(Number) });
 });
 
-test('a client rides out a restart of its peer within one call', async () => {
+test('a client finds a restarted peer again by itself, within seconds', async () => {
   const first = await platform.start();
   const client = platform.client(first);
   await client.echo(status('before'));
   await first.stop();
-  const call = client.echo(status('after'), { deadlineMs: 10_000 });
+  await expect(client.echo(status('x'))).rejects.toMatchObject({ code: codes.UNAVAILABLE });
   const second = await platform.start({}, { GRPC_PORT: String(first.ports['grpc']) });
-  expect((await call).message).toBe('after');
+  let answered = false;
+  const startMs = Date.now();
+  while (!answered && Date.now() - startMs < 5_000) {
+    answered = await client.echo(status('after')).then(
+      () => true,
+      () => false,
+    );
+  }
+  expect(answered).toBe(true);
   await second.stop();
 }, 20_000);
 

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { createKafka, type Kafka } from '@daya/messaging';
+import { createLogger } from '@daya/nest';
 import { testStack } from './stack';
 
 export interface TestKafka {
   readonly brokers: string;
   readonly prefix: string;
   readonly env: { readonly KAFKA_BROKERS: string; readonly KAFKA_PREFIX: string };
-  /** Another connection with the same prefix. */
+  /** Another connection with the same prefix; it logs nothing. */
   connect(clientId?: string): Kafka;
 }
 
@@ -18,6 +19,6 @@ export function testKafka(): TestKafka {
     brokers,
     prefix,
     env: { KAFKA_BROKERS: brokers, KAFKA_PREFIX: prefix },
-    connect: (clientId = 'test') => createKafka({ brokers, prefix, clientId }),
+    connect: (clientId = 'test') => createKafka({ brokers, prefix, clientId, logger: createLogger({ LOG_LEVEL: 'silent', SERVICE: clientId }) }),
   };
 }

@@ -2,11 +2,11 @@ import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Repeats `check` until it stops throwing, and returns its value. Throws its last error after `timeoutMs` (10 s), so a
+ * Repeats `check` until it stops throwing, and returns its value. Throws its last error after `timeoutMs` (20 s), so a
  * failing test shows what was not yet so.
  */
 export async function eventually<T>(check: () => T | Promise<T>, options: { timeoutMs?: number; everyMs?: number } = {}): Promise<T> {
-  const { timeoutMs = 10_000, everyMs = 25 } = options;
+  const { timeoutMs = 20_000, everyMs = 25 } = options;
   const giveUpAt = Date.now() + timeoutMs;
   for (;;) {
     try {

@@ -72,6 +72,7 @@ test('system and audit see everything, audit cannot write, and nobody else can c
   await expect(audit.query(`DELETE FROM note`)).rejects.toThrow('read-only');
   await audit.query(`SET default_transaction_read_only = off`);
   await expect(audit.query(`DELETE FROM note`)).rejects.toThrow('permission denied');
+  await expect(audit.query(`SELECT next_aggregate_version('topic', 'key')`)).rejects.toThrow('permission denied');
   await audit.end();
   const other = await testDatabase('strangers', []);
   const stranger = new URL(database.url);

@@ -1,10 +1,10 @@
 /** `agent` runs the agent; `agent keeper` is what it starts for each container. */
 async function main(): Promise<void> {
-  const [, script = '', command] = process.argv;
+  const [, script = '', command, engineType] = process.argv;
   // Loaded only where they are needed: a keeper of a few megabytes starts in half the time. (Dynamic imports need the suffix.)
   if (command === 'keeper') {
-    const { runKeeper } = await import('./adapters/runc/keeper.js');
-    return runKeeper();
+    const { startKeeper } = await import('./start-keeper.js');
+    return startKeeper(engineType);
   }
   const { loadConfig } = await import('./config.js');
   const config = loadConfig(process.env);

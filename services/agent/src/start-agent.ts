@@ -2,19 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Clock } from '@daya/kernel';
 import { Agent } from './application/agent';
+import type { NodeFacts } from './application/agent';
 import { HeldLeases } from './application/held-leases';
 import { Heartbeats } from './application/heartbeats';
 import type { AgentLog, ContainerDriver, UsageSpool } from './application/ports';
 import { ReportQueue } from './application/report-queue';
 import { RunLease } from './application/run-lease';
+import type { RunPolicy } from './application/run-lease';
 import { UsageMeter } from './application/usage-meter';
 import { agentTimers } from './domain/timers';
-import { runcDriver } from './adapters/container-driver';
+import type { AgentTimers } from './domain/timers';
+import { chooseDriver } from './adapters/container-driver';
 import { GrpcBlobExchange } from './adapters/dispatch/blob-exchange';
 import { helloFacts } from './adapters/dispatch/hello';
 import { offerVerifier } from './adapters/dispatch/offer-signature';
 import { PlatformChannel } from './adapters/dispatch/platform-channel';
 import { PlatformStream } from './adapters/dispatch/platform-stream';
+import type { HelloFacts } from './adapters/dispatch/proto';
 import { sealBlock } from './adapters/dispatch/seal-block';
 import { ProcessAlarms, ProcessClock } from './adapters/files/monotonic-clock';
 import { FileFloorStore, FileLeaseJournal, FileReportStore } from './adapters/files/state-stores';
@@ -49,64 +53,36 @@ class WallClock extends Clock {
   }
 }
 
+/** What every part is made of. */
+interface Ground {
+  readonly config: AgentConfig;
+  readonly log: AgentLog;
+  readonly clock: ProcessClock;
+  readonly wallClock: Clock;
+  readonly alarms: ProcessAlarms;
+  readonly timers: AgentTimers;
+}
+
+/** Who this node is and what it has. */
+interface Joined {
+  readonly inventory: Inventory;
+  readonly membership: Membership;
+  readonly caCertificate: Buffer;
+  readonly serverName: string | null;
+}
+
 /**
  * Starts the whole agent: inventory, enrolment, clean-up of an earlier life, stream. `keeperCommand` starts a
  * run-keeper. Throws when the node cannot join; once it has joined it goes on for ever.
  */
 export async function startAgent(config: AgentConfig, log: AgentLog, keeperCommand: readonly string[], seams = NO_SEAMS): Promise<RunningAgent> {
-  const clock = new ProcessClock();
-  const wallClock = new WallClock();
-  const alarms = new ProcessAlarms();
-  const timers = agentTimers(config.TIMER_SCALE);
-  const store = new IdentityStore(config.STATE_FOLDER);
-  const inventory = await findInventory({
-    declarationFile: config.INVENTORY_FILE ?? null,
-    allowEmulated: config.ALLOW_EMULATED_GPUS,
-    scratchFolder: config.STATE_FOLDER,
-  });
-  const caCertificate = readFileSync(config.CA_CERTIFICATE_FILE);
-  const serverName = config.PLATFORM_SERVER_NAME ?? null;
-  const platform = { address: config.ENROLMENT_ADDRESS, caCertificate, serverName };
-  const membership = await Membership.join({ store, platform, clock: wallClock, alarms, log }, config.ENROLMENT_TOKEN ?? null);
-  const { identity, key } = membership;
-  const driver = seams.driver(
-    runcDriver(
-      {
-        stateFolder: config.STATE_FOLDER,
-        sandboxFolder: config.SANDBOX_FOLDER ?? null,
-        imageFolder: config.IMAGE_FOLDER ?? null,
-        nodeId: identity.nodeId,
-        keeperCommand,
-        backupKillMs: timers.backupKillMs,
-      },
-      clock,
-      alarms,
-    ),
-  );
+  const ground = { config, log, clock: new ProcessClock(), wallClock: new WallClock(), alarms: new ProcessAlarms(), timers: agentTimers(config.TIMER_SCALE) };
+  const joined = await join(ground);
+  const driver = seams.driver(await driverFor(ground, joined, keeperCommand));
+  const { membership } = joined;
   const bootId = randomUUID();
-  const ids = new UuidV7();
-  const channel = new PlatformChannel({ caCertificate, serverName, key }, identity.agentAddress, identity.certificateChain);
-  const stream = new PlatformStream({
-    channel,
-    homeAddress: identity.agentAddress,
-    hello: helloFacts(inventory, bootId, driver.name, config.ALLOW_NETWORK),
-    verify: offerVerifier(identity.schedulerPublicKey),
-    timers,
-    alarms,
-    random: Math.random,
-    log,
-  });
-  const seal = sealBlock(identity.nodeId, key, () => membership.identity.generation, () => wallClock.now());
-  const spool = seams.spool(new FileUsageSpool(config.STATE_FOLDER, ids.next(), bootId, config.SPOOL_LIMIT_BYTES, seal));
-  const journal = new FileLeaseJournal(config.STATE_FOLDER);
-  const leases = new HeldLeases();
-  const reports = new ReportQueue(new FileReportStore(config.STATE_FOLDER), stream, ids);
-  const meter = new UsageMeter(clock, spool, journal, stream);
-  const heartbeats = new Heartbeats(timers, leases, stream, meter, reports, clock, alarms, Math.random);
-  const runs = new RunLease({ driver, blobs: new GrpcBlobExchange(channel, alarms), reports, meter, link: stream, clock, log, policy: runPolicy(config, inventory) });
-  const node = nodeFacts(config, identity.nodeId, inventory);
-  const floors = new FileFloorStore(config.STATE_FOLDER);
-  const agent = new Agent({ node, driver, link: stream, reports, meter, runs, leases, heartbeats, floors, journal, clock, wallClock, alarms, log });
+  const { channel, stream } = connection(ground, joined, helloFacts(joined.inventory, bootId, driver.name, config.ALLOW_NETWORK));
+  const { agent, heartbeats } = wire(ground, joined, driver, channel, stream, bootId, seams);
   await agent.recover();
   stream.start(agent);
   const stopRenewing = membership.keepRenewed((renewed) => {
@@ -125,7 +101,75 @@ export async function startAgent(config: AgentConfig, log: AgentLog, keeperComma
   };
 }
 
-function runPolicy(config: AgentConfig, inventory: Inventory): ConstructorParameters<typeof RunLease>[0]['policy'] {
+async function join({ config, log, wallClock, alarms }: Ground): Promise<Joined> {
+  const store = new IdentityStore(config.STATE_FOLDER);
+  const inventory = await findInventory({
+    declarationFile: config.INVENTORY_FILE ?? null,
+    allowEmulated: config.ALLOW_EMULATED_GPUS,
+    scratchFolder: config.STATE_FOLDER,
+  });
+  const caCertificate = readFileSync(config.CA_CERTIFICATE_FILE);
+  const serverName = config.PLATFORM_SERVER_NAME ?? null;
+  const platform = { address: config.ENROLMENT_ADDRESS, caCertificate, serverName };
+  const membership = await Membership.join({ store, platform, clock: wallClock, alarms, log }, config.ENROLMENT_TOKEN ?? null);
+  return { inventory, membership, caCertificate, serverName };
+}
+
+function driverFor({ config, clock, alarms, timers }: Ground, { inventory, membership }: Joined, keeperCommand: readonly string[]): Promise<ContainerDriver> {
+  return chooseDriver(
+    {
+      wanted: config.CONTAINER_DRIVER,
+      dockerSocket: config.DOCKER_SOCKET,
+      stateFolder: config.STATE_FOLDER,
+      sandboxFolder: config.SANDBOX_FOLDER ?? null,
+      imageFolder: config.IMAGE_FOLDER ?? null,
+      nodeId: membership.identity.nodeId,
+      keeperCommand,
+      backupKillMs: timers.backupKillMs,
+      realGpus: !inventory.emulated,
+    },
+    clock,
+    alarms,
+  );
+}
+
+function connection({ alarms, timers, log }: Ground, joined: Joined, hello: HelloFacts): { channel: PlatformChannel; stream: PlatformStream } {
+  const { caCertificate, serverName, membership } = joined;
+  const { agentAddress, certificateChain, schedulerPublicKey } = membership.identity;
+  const settings = { caCertificate, serverName, key: membership.key, keepaliveMs: timers.heartbeatMs };
+  const channel = new PlatformChannel(settings, agentAddress, certificateChain);
+  const verify = offerVerifier(schedulerPublicKey);
+  const stream = new PlatformStream({ channel, homeAddress: agentAddress, hello, verify, timers, alarms, random: Math.random, log });
+  return { channel, stream };
+}
+
+function wire(
+  { config, log, clock, wallClock, alarms, timers }: Ground,
+  { inventory, membership }: Joined,
+  driver: ContainerDriver,
+  channel: PlatformChannel,
+  stream: PlatformStream,
+  bootId: string,
+  seams: AgentSeams,
+): { agent: Agent; heartbeats: Heartbeats } {
+  const { nodeId } = membership.identity;
+  const ids = new UuidV7();
+  const seal = sealBlock(nodeId, membership.key, () => membership.identity.generation, () => wallClock.now());
+  const spool = seams.spool(new FileUsageSpool(config.STATE_FOLDER, ids.next(), bootId, config.SPOOL_LIMIT_BYTES, seal));
+  const journal = new FileLeaseJournal(config.STATE_FOLDER);
+  const leases = new HeldLeases();
+  const reports = new ReportQueue(new FileReportStore(config.STATE_FOLDER), stream, ids);
+  const meter = new UsageMeter(clock, spool, journal, stream);
+  const heartbeats = new Heartbeats(timers, leases, stream, meter, reports, clock, alarms, Math.random);
+  const blobs = new GrpcBlobExchange(channel, alarms);
+  const runs = new RunLease({ driver, blobs, reports, meter, link: stream, clock, log, policy: runPolicy(config, inventory) });
+  const floors = new FileFloorStore(config.STATE_FOLDER);
+  const node = nodeFacts(config, nodeId, inventory);
+  const agent = new Agent({ node, driver, link: stream, reports, meter, runs, leases, heartbeats, floors, journal, clock, wallClock, alarms, log });
+  return { agent, heartbeats };
+}
+
+function runPolicy(config: AgentConfig, inventory: Inventory): RunPolicy {
   return {
     pids: config.PIDS_LIMIT,
     scratchInodes: config.SCRATCH_INODES,
@@ -137,7 +181,7 @@ function runPolicy(config: AgentConfig, inventory: Inventory): ConstructorParame
   };
 }
 
-function nodeFacts(config: AgentConfig, nodeId: string, inventory: Inventory): ConstructorParameters<typeof Agent>[0]['node'] {
+function nodeFacts(config: AgentConfig, nodeId: string, inventory: Inventory): NodeFacts {
   const { cpuMilli, memoryMib, scratchMib } = inventory;
   return { nodeId, gpuUuids: new Set(inventory.gpus.map((gpu) => gpu.uuid)), networkAllowed: config.ALLOW_NETWORK, cpuMilli, memoryMib, scratchMib };
 }

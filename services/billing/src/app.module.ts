@@ -8,6 +8,7 @@ import { BillingController } from './adapters/grpc/billing.controller';
 import { PageTokens } from './adapters/grpc/page-tokens';
 import { marketEventsConsumer } from './adapters/kafka/market-events.consumer';
 import { MIGRATIONS } from './adapters/postgres/migrations';
+import { MessagePurge } from './adapters/postgres/message-purge';
 import { PostgresQueries } from './adapters/postgres/postgres-queries';
 import { DerivedInvoiceIds, PostgresStore } from './adapters/postgres/postgres-store';
 import { FinishJob } from './application/finish-job';
@@ -36,16 +37,16 @@ const useCases = [
 ];
 
 const postgres = ({ DATABASE_URL: url, DATABASE_SYSTEM_URL: systemUrl }: Config) => [
-  provideWith(
-    DataSources,
-    async () => {
-      const sources = await createDataSources({ url, systemUrl, applicationName: 'billing' }).open();
-      await requireSchema(sources.system, MIGRATIONS);
-      return sources;
-    },
-    [],
-  ),
+  provideWith(DataSources, async () => {
+    const sources = await createDataSources({ url, systemUrl, applicationName: 'billing' }).open();
+    await requireSchema(sources.system, MIGRATIONS);
+    return sources;
+  }, []),
   provide(ScopedTransactions, [DataSources]),
+  provideWith(MessagePurge, (sources: DataSources, log: Logger) => new MessagePurge(sources.system, log), [
+    DataSources,
+    LOGGER,
+  ]),
   provideAs(Store, PostgresStore, [ScopedTransactions]),
   provideAs(BillingQueries, PostgresQueries, [ScopedTransactions]),
   provideAs(InvoiceIds, DerivedInvoiceIds, []),
@@ -53,7 +54,10 @@ const postgres = ({ DATABASE_URL: url, DATABASE_SYSTEM_URL: systemUrl }: Config)
 
 const messaging = ({ KAFKA_BROKERS: brokers, KAFKA_PREFIX: prefix }: Config) => [
   provideWith(Kafka, (logger: Logger) => createKafka({ brokers, prefix, clientId: 'billing', logger }), [LOGGER]),
-  provideWith(OutboxRelay, (sources: DataSources, kafka: Kafka) => new OutboxRelay({ db: sources.system, kafka }), [DataSources, Kafka]),
+  provideWith(OutboxRelay, (sources: DataSources, kafka: Kafka) => new OutboxRelay({ db: sources.system, kafka }), [
+    DataSources,
+    Kafka,
+  ]),
   provideWith(
     EventConsumer,
     (kafka: Kafka, sources: DataSources, recordLease: RecordLease, recordUsage: RecordUsage, finishJob: FinishJob) =>

@@ -49,7 +49,10 @@ export async function openLedger(): Promise<Ledger> {
   const ids = new DerivedInvoiceIds();
   const { signer, remove } = testSigner();
   return {
-    db, sources, store, clock,
+    db,
+    sources,
+    store,
+    clock,
     queries: new PostgresQueries(transactions),
     price: new PriceQuote(store, signer, { feeBps: FEE_BPS, version: 'test' }),
     place: new PlaceHold(store, signer, clock),
@@ -69,42 +72,79 @@ export async function openLedger(): Promise<Ledger> {
 function testSigner(): { signer: Ed25519QuoteSigner; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'daya-billing-'));
   const file = join(folder, 'billing.jwk.json');
-  writeFileSync(file, JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })), { mode: 0o600 });
+  writeFileSync(file, JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })), {
+    mode: 0o600,
+  });
   return { signer: new Ed25519QuoteSigner(file), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** Runs a consumer's use case in a transaction of its own. */
-export const apply = (ledger: Ledger, work: (tx: Transaction) => Promise<void>): Promise<void> => ledger.store.transaction('system', work);
+export const apply = (ledger: Ledger, work: (tx: Transaction) => Promise<void>): Promise<void> =>
+  ledger.store.transaction('system', work);
 
 export async function deposit(ledger: Ledger, organisationId: string, micros: bigint): Promise<void> {
   const reference = randomUUID();
   await ledger.deposit.execute({
-    operatorId: OPERATOR, requestId: reference, organisationId, amount: { asset: 'USD', amount: micros }, bankReference: reference,
+    operatorId: OPERATOR,
+    requestId: reference,
+    organisationId,
+    amount: { asset: 'USD', amount: micros },
+    bankReference: reference,
   });
 }
 
 /** A quote of one task at a price an hour that costs exactly `micros` for an hour. */
 export const aQuote = (ledger: Ledger, organisationId: string, micros: bigint) =>
   ledger.price.execute({
-    quoteId: randomUUID(), organisationId, tasks: [{ priceMicrosPerGpuHour: micros, gpuMilli: 1_000, maxRunSeconds: 3_600, taskCount: 1 }],
+    quoteId: randomUUID(),
+    organisationId,
+    tasks: [{ priceMicrosPerGpuHour: micros, gpuMilli: 1_000, maxRunSeconds: 3_600, taskCount: 1 }],
   });
 
-export async function hold(ledger: Ledger, organisationId: string, micros: bigint, jobId: string = randomUUID()): Promise<Hold> {
+export async function hold(
+  ledger: Ledger,
+  organisationId: string,
+  micros: bigint,
+  jobId: string = randomUUID(),
+): Promise<Hold> {
   const quote = await aQuote(ledger, organisationId, micros);
   return ledger.place.execute({ requestId: jobId, jobId, organisationId, quote });
 }
 
 export const aLease = (over: Partial<LeaseTerms> & Pick<LeaseTerms, 'jobId' | 'payerId'>): LeaseTerms => ({
-  leaseId: randomUUID(), payeeId: randomUUID(), asset: 'USD', providerId: randomUUID(), nodeId: randomUUID(), taskIndex: 0, runNumber: 1,
-  gpuModelId: 'rtx-4090', gpuMilli: 1_000, priceMicrosPerGpuHour: 3_600_000n, emulated: true, ...over,
+  leaseId: randomUUID(),
+  payeeId: randomUUID(),
+  asset: 'USD',
+  providerId: randomUUID(),
+  nodeId: randomUUID(),
+  taskIndex: 0,
+  runNumber: 1,
+  gpuModelId: 'rtx-4090',
+  gpuMilli: 1_000,
+  priceMicrosPerGpuHour: 3_600_000n,
+  emulated: true,
+  ...over,
 });
 
-export const aWindow = (leaseId: string, index: number, cumulativeMs: bigint, over: Partial<RecordedUsage> = {}): RecordedUsage => ({
-  usageId: `${leaseId}/${index}`, leaseId, startTime: new Date(index * 60_000), endTime: new Date((index + 1) * 60_000), version: 1,
-  billableMs: cumulativeMs < 60_000n ? cumulativeMs : 60_000n, cumulativeMs, final: false, ...over,
+export const aWindow = (
+  leaseId: string,
+  index: number,
+  cumulativeMs: bigint,
+  over: Partial<RecordedUsage> = {},
+): RecordedUsage => ({
+  usageId: `${leaseId}/${index}`,
+  leaseId,
+  startTime: new Date(index * 60_000),
+  endTime: new Date((index + 1) * 60_000),
+  version: 1,
+  billableMs: cumulativeMs < 60_000n ? cumulativeMs : 60_000n,
+  cumulativeMs,
+  final: false,
+  ...over,
 });
 
-export const started = (ledger: Ledger, terms: LeaseTerms) => apply(ledger, (tx) => ledger.lease.started(tx, { terms, startTime: new Date(0) }));
+export const started = (ledger: Ledger, terms: LeaseTerms) =>
+  apply(ledger, (tx) => ledger.lease.started(tx, { terms, startTime: new Date(0) }));
 export const ended = (ledger: Ledger, terms: LeaseTerms, fault: Fault = 'none') =>
   apply(ledger, (tx) => ledger.lease.ended(tx, { terms, startTime: new Date(0), endTime: new Date(600_000), fault }));
 export const used = (ledger: Ledger, window: RecordedUsage) => apply(ledger, (tx) => ledger.usage.execute(tx, window));
@@ -118,7 +158,10 @@ export async function balancesOf(ledger: Ledger): Promise<Record<string, string>
 }
 
 /** Every violation that an auditor finds, read as the audit role. */
-export async function audit(ledger: Ledger, names: readonly string[] = BILLING_AUDITORS): Promise<Record<string, unknown[]>> {
+export async function audit(
+  ledger: Ledger,
+  names: readonly string[] = BILLING_AUDITORS,
+): Promise<Record<string, unknown[]>> {
   const db = await new DataSource({ type: 'postgres', url: ledger.db.auditUrl }).initialize();
   try {
     const found: Record<string, unknown[]> = {};

@@ -3,7 +3,20 @@ import * as fc from 'fast-check';
 import { ChargePosted, InvoiceIssued } from '@daya/proto/billing';
 import type { Fault, LeaseTerms } from '../src/domain/charge';
 import type { RecordedUsage } from '../src/application/ports';
-import { aLease, aWindow, audit, balancesOf, deposit, ended, finished, hold, openLedger, started, used, type Ledger } from './harness';
+import {
+  aLease,
+  aWindow,
+  audit,
+  balancesOf,
+  deposit,
+  ended,
+  finished,
+  hold,
+  openLedger,
+  started,
+  used,
+  type Ledger,
+} from './harness';
 
 let ledger: Ledger;
 beforeAll(async () => void (ledger = await openLedger()));
@@ -12,7 +25,9 @@ afterEach(async () => expect(await audit(ledger)).toEqual({}));
 
 const statementOf = async (jobId: string) => (await ledger.queries.statement('system', jobId))!;
 const eventsOf = (jobId: string): Promise<{ type: string; payload: Buffer; aggregate_version: string }[]> =>
-  ledger.sources.system.query('SELECT type, payload, aggregate_version FROM outbox WHERE key = $1 ORDER BY position', [jobId]);
+  ledger.sources.system.query('SELECT type, payload, aggregate_version FROM outbox WHERE key = $1 ORDER BY position', [
+    jobId,
+  ]);
 
 async function aFundedJob(micros = 3_600_000n): Promise<{ payerId: string; jobId: string }> {
   const payerId = randomUUID();
@@ -26,22 +41,41 @@ test('windows are charged as they come, the rest of the hold is released and the
   const lease = aLease({ jobId, payerId });
   await started(ledger, lease);
   await used(ledger, aWindow(lease.leaseId, 0, 60_000n));
-  expect(await statementOf(jobId)).toMatchObject({ runs: [{ charge: 60_000n, fee: 3_000n, provider: 57_000n, billableMs: 60_000n }], settled: false });
+  expect(await statementOf(jobId)).toMatchObject({
+    runs: [{ charge: 60_000n, fee: 3_000n, provider: 57_000n, billableMs: 60_000n }],
+    settled: false,
+  });
   await used(ledger, aWindow(lease.leaseId, 1, 90_000n, { final: true }));
   await ended(ledger, lease);
   await finished(ledger, jobId, payerId, [lease.leaseId]);
 
   const statement = await statementOf(jobId);
-  expect(statement).toMatchObject({ heldMicros: 3_600_000n, releasedMicros: 3_510_000n, settled: true, runs: [{ charge: 90_000n, waivedReason: '' }] });
+  expect(statement).toMatchObject({
+    heldMicros: 3_600_000n,
+    releasedMicros: 3_510_000n,
+    settled: true,
+    runs: [{ charge: 90_000n, waivedReason: '' }],
+  });
   const balances = await balancesOf(ledger);
   expect(balances[`org:${payerId}:wallet USD`]).toBe('3510000/0');
   expect(balances[`org:${lease.payeeId}:payable USD`]).toBe('85500/0');
   const { rows: invoices } = await ledger.queries.invoices('system', jobId, { size: 10, after: undefined });
-  expect(invoices).toMatchObject([{ totalMicros: 90_000n, lines: [{ amountMicros: 90_000n, leaseId: lease.leaseId, what: 'compute' }] }]);
+  expect(invoices).toMatchObject([
+    { totalMicros: 90_000n, lines: [{ amountMicros: 90_000n, leaseId: lease.leaseId, what: 'compute' }] },
+  ]);
   const events = await eventsOf(jobId);
-  expect(events.map(({ type }) => type.split('.').at(-1))).toEqual(['HoldPlaced', 'ChargePosted', 'ChargePosted', 'HoldReleased', 'InvoiceIssued']);
+  expect(events.map(({ type }) => type.split('.').at(-1))).toEqual([
+    'HoldPlaced',
+    'ChargePosted',
+    'ChargePosted',
+    'HoldReleased',
+    'InvoiceIssued',
+  ]);
   expect(events.map((event) => event.aggregate_version)).toEqual(['1', '2', '3', '4', '5']);
-  expect(InvoiceIssued.decode(events[4]!.payload).invoice).toMatchObject({ totalMicros: 90_000n, organisationId: payerId });
+  expect(InvoiceIssued.decode(events[4]!.payload).invoice).toMatchObject({
+    totalMicros: 90_000n,
+    organisationId: payerId,
+  });
 });
 
 test('a run that ends by fault gives back what it was charged, and the next run draws on the whole hold', async () => {
@@ -59,16 +93,26 @@ test('a run that ends by fault gives back what it was charged, and the next run 
   await finished(ledger, jobId, payerId, [first.leaseId, second.leaseId]);
 
   expect(await statementOf(jobId)).toMatchObject({
-    settled: true, releasedMicros: 1_000n,
+    settled: true,
+    releasedMicros: 1_000n,
     runs: [{ charge: 0n, waivedReason: 'PROVIDER_FAULT', billableMs: 70_000n }, { charge: 99_000n }],
   });
   expect((await balancesOf(ledger))[`org:${first.payeeId}:payable USD`]).toBe('0/0');
-  const charges = (await eventsOf(jobId)).filter(({ type }) => type === ChargePosted.$type).map(({ payload }) => ChargePosted.decode(payload));
-  expect(charges.filter((charge) => charge.leaseId === first.leaseId).map((charge) => charge.chargeMicros)).toEqual([60_000n, -60_000n]);
+  const charges = (await eventsOf(jobId))
+    .filter(({ type }) => type === ChargePosted.$type)
+    .map(({ payload }) => ChargePosted.decode(payload));
+  expect(charges.filter((charge) => charge.leaseId === first.leaseId).map((charge) => charge.chargeMicros)).toEqual([
+    60_000n,
+    -60_000n,
+  ]);
   const reversals: { original: string; kind: string }[] = await ledger.sources.system.query(
-    `SELECT r.kind, o.kind AS original FROM ledger_transfer r JOIN ledger_transfer o ON o.id = r.original_id WHERE r.payer_id = $1`, [payerId],
+    `SELECT r.kind, o.kind AS original FROM ledger_transfer r JOIN ledger_transfer o ON o.id = r.original_id WHERE r.payer_id = $1`,
+    [payerId],
   );
-  expect(reversals).toEqual([{ kind: 'reversal', original: 'post' }, { kind: 'reversal', original: 'post' }]);
+  expect(reversals).toEqual([
+    { kind: 'reversal', original: 'post' },
+    { kind: 'reversal', original: 'post' },
+  ]);
 });
 
 test('a canary costs nothing and leaves no row in the ledger', async () => {
@@ -78,7 +122,11 @@ test('a canary costs nothing and leaves no row in the ledger', async () => {
   await used(ledger, aWindow(lease.leaseId, 0, 60_000n, { final: true }));
   await ended(ledger, lease);
   await finished(ledger, jobId, payerId, [lease.leaseId]);
-  expect(await statementOf(jobId)).toMatchObject({ settled: true, heldMicros: 0n, runs: [{ charge: 0n, billableMs: 60_000n }] });
+  expect(await statementOf(jobId)).toMatchObject({
+    settled: true,
+    heldMicros: 0n,
+    runs: [{ charge: 0n, billableMs: 60_000n }],
+  });
   expect(await ledger.sources.system.query('SELECT 1 FROM ledger_transfer WHERE payer_id = $1', [payerId])).toEqual([]);
   expect((await ledger.queries.invoices('system', jobId, { size: 1, after: undefined })).rows).toEqual([]);
 });
@@ -93,7 +141,10 @@ test('late usage of a settled job is recorded and moves no money', async () => {
   const before = await balancesOf(ledger);
   await used(ledger, aWindow(lease.leaseId, 1, 61_000n));
   expect(await balancesOf(ledger)).toEqual(before);
-  const charges = await ledger.sources.system.query('SELECT outcome FROM usage_charge WHERE lease_id = $1 ORDER BY usage_id', [lease.leaseId]);
+  const charges = await ledger.sources.system.query(
+    'SELECT outcome FROM usage_charge WHERE lease_id = $1 ORDER BY usage_id',
+    [lease.leaseId],
+  );
   expect(charges).toEqual([{ outcome: 'charged' }, { outcome: 'capped' }]);
 });
 
@@ -111,7 +162,15 @@ const aRun = fc.record<Run>({
 });
 
 function factsOf(runs: readonly Run[]): Fact[] {
-  const facts: Fact[] = [({ jobId, payerId, leases }) => finished(ledger, jobId, payerId, leases.map((lease) => lease.leaseId))];
+  const facts: Fact[] = [
+    ({ jobId, payerId, leases }) =>
+      finished(
+        ledger,
+        jobId,
+        payerId,
+        leases.map((lease) => lease.leaseId),
+      ),
+  ];
   for (const [index, run] of runs.entries()) {
     let cumulativeMs = 0n;
     const windows = run.windowsMs.map((ms, window) => (leaseId: string): RecordedUsage => {
@@ -121,7 +180,11 @@ function factsOf(runs: readonly Run[]): Fact[] {
     facts.push(
       ({ leases }) => started(ledger, leases[index]!),
       ({ leases }) => ended(ledger, leases[index]!, run.fault),
-      ...windows.map((window): Fact => ({ leases }) => used(ledger, window(leases[index]!.leaseId))),
+      ...windows.map(
+        (window): Fact =>
+          ({ leases }) =>
+            used(ledger, window(leases[index]!.leaseId)),
+      ),
     );
   }
   return facts;
@@ -130,13 +193,17 @@ function factsOf(runs: readonly Run[]): Fact[] {
 /** The least that covers every run that is charged, so that a run at fault can use up what another needs. */
 function quoteOf(runs: readonly Run[]): bigint {
   const charged = runs.filter(({ fault }) => fault === 'none' || fault === 'customer');
-  const micros = charged.map(({ price, windowsMs }) => (price * windowsMs.reduce((sum, ms) => sum + ms, 0n)) / 3_600_000n);
+  const micros = charged.map(
+    ({ price, windowsMs }) => (price * windowsMs.reduce((sum, ms) => sum + ms, 0n)) / 3_600_000n,
+  );
   return micros.reduce((sum, one) => sum + one, 1n);
 }
 
 async function replay(runs: readonly Run[], facts: readonly Fact[], parallel: boolean) {
   const { payerId, jobId } = await aFundedJob(quoteOf(runs));
-  const leases = runs.map((run, index) => aLease({ jobId, payerId, taskIndex: index, priceMicrosPerGpuHour: run.price }));
+  const leases = runs.map((run, index) =>
+    aLease({ jobId, payerId, taskIndex: index, priceMicrosPerGpuHour: run.price }),
+  );
   if (parallel) await Promise.all(facts.map((fact) => fact({ jobId, payerId, leases })));
   else for (const fact of facts) await fact({ jobId, payerId, leases });
   const balances = await balancesOf(ledger);
@@ -146,22 +213,37 @@ async function replay(runs: readonly Run[], facts: readonly Fact[], parallel: bo
     wallet: balances[`org:${payerId}:wallet USD`],
     payables: leases.map((lease) => balances[`org:${lease.payeeId}:payable USD`] ?? '0/0'),
     settled: statement.settled,
-    runs: statement.runs.map(({ charge, fee, provider, billableMs, waivedReason }) => ({ charge, fee, provider, billableMs, waivedReason })),
-    invoices: invoices.map(({ totalMicros, lines }) => ({ totalMicros, lines: lines.map((line) => [line.taskIndex, line.billableMs, line.amountMicros]) })),
+    runs: statement.runs.map(({ charge, fee, provider, billableMs, waivedReason }) => ({
+      charge,
+      fee,
+      provider,
+      billableMs,
+      waivedReason,
+    })),
+    invoices: invoices.map(({ totalMicros, lines }) => ({
+      totalMicros,
+      lines: lines.map((line) => [line.taskIndex, line.billableMs, line.amountMicros]),
+    })),
   };
 }
 
 test('any order, repetition and concurrency of the same facts gives the same ledger', async () => {
   const aCase = fc.array(aRun, { minLength: 1, maxLength: 3 }).chain((runs) => {
     const indices = factsOf(runs).map((_, index) => index);
-    const anOrder = fc.tuple(fc.shuffledSubarray(indices, { minLength: indices.length }), fc.subarray(indices)).map(([all, again]) => [...all, ...again]);
+    const anOrder = fc
+      .tuple(fc.shuffledSubarray(indices, { minLength: indices.length }), fc.subarray(indices))
+      .map(([all, again]) => [...all, ...again]);
     return fc.record({ runs: fc.constant(runs), order: anOrder, parallel: fc.boolean() });
   });
   await fc.assert(
     fc.asyncProperty(aCase, async ({ runs, order, parallel }) => {
       const facts = factsOf(runs);
       const inOrder = await replay(runs, [...facts.slice(1), facts[0]!], false);
-      const shuffled = await replay(runs, order.map((index) => facts[index]!), parallel);
+      const shuffled = await replay(
+        runs,
+        order.map((index) => facts[index]!),
+        parallel,
+      );
       expect(shuffled).toEqual(inOrder);
       expect(inOrder.settled).toBe(true);
       expect(inOrder.invoices).toHaveLength(1);
@@ -176,11 +258,24 @@ test('charges of many jobs at once share the fee account and two payers without 
   await Promise.all(
     jobs.map(async ({ payerId, jobId }) => {
       const leases = [aLease({ jobId, payerId }), aLease({ jobId, payerId, taskIndex: 1 })];
-      await Promise.all(leases.flatMap((lease) => [started(ledger, lease), used(ledger, aWindow(lease.leaseId, 0, 60_000n)), used(ledger, aWindow(lease.leaseId, 1, 100_001n, { final: true })), ended(ledger, lease)]));
-      await finished(ledger, jobId, payerId, leases.map((lease) => lease.leaseId));
+      await Promise.all(
+        leases.flatMap((lease) => [
+          started(ledger, lease),
+          used(ledger, aWindow(lease.leaseId, 0, 60_000n)),
+          used(ledger, aWindow(lease.leaseId, 1, 100_001n, { final: true })),
+          ended(ledger, lease),
+        ]),
+      );
+      await finished(
+        ledger,
+        jobId,
+        payerId,
+        leases.map((lease) => lease.leaseId),
+      );
     }),
   );
-  for (const { jobId } of jobs) expect(await statementOf(jobId)).toMatchObject({ settled: true, releasedMicros: 600_000n - 200_002n });
+  for (const { jobId } of jobs)
+    expect(await statementOf(jobId)).toMatchObject({ settled: true, releasedMicros: 600_000n - 200_002n });
   const lanes: { lanes: string }[] = await ledger.sources.system.query(
     `SELECT count(*) AS lanes FROM ledger_balance b JOIN ledger_account a ON a.id = b.account_id WHERE a.code = 'fee'`,
   );

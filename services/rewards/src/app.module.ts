@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { DynamicModule } from '@nestjs/common';
 import { Clock, IdGenerator } from '@daya/kernel';
-import { Kafka, OutboxRelay, createKafka } from '@daya/messaging';
+import { Kafka, OutboxRelay, createKafka, purgeMessages } from '@daya/messaging';
 import { LOGGER, provide, provideAs, provideValue, provideWith, token } from '@daya/nest';
 import { DataSources, ScopedTransactions, createDataSources } from '@daya/postgres';
-import { EpochClockwork } from './adapters/epoch-clockwork';
+import { EpochClockwork, EpochWork } from './adapters/epoch-clockwork';
 import { FolderPublication } from './adapters/files/folder-publication';
 import { PageTokens } from './adapters/grpc/requests';
 import { RewardsController } from './adapters/grpc/rewards.controller';
@@ -26,7 +26,11 @@ class AppModule {}
 
 /** The only place that knows every part. */
 export function appModule(config: Config, parameters: Parameters): DynamicModule {
-  const sources = createDataSources({ url: config.DATABASE_URL, systemUrl: config.DATABASE_SYSTEM_URL, applicationName: 'rewards' });
+  const sources = createDataSources({
+    url: config.DATABASE_URL,
+    systemUrl: config.DATABASE_SYSTEM_URL,
+    applicationName: 'rewards',
+  });
   const kafka = createKafka({ brokers: config.KAFKA_BROKERS, prefix: config.KAFKA_PREFIX, clientId: 'rewards' });
   return {
     module: AppModule,
@@ -46,15 +50,19 @@ export function appModule(config: Config, parameters: Parameters): DynamicModule
       provide(ReadEpochs, [EpochQueries]),
       provide(InputsConsumer, [Kafka, DataSources, LOGGER]),
       provideWith(OutboxRelay, () => new OutboxRelay({ db: sources.system, kafka }), []),
-      provideWith(
-        EpochClockwork,
-        (close: CloseEpoch, publish: PublishEpochs, store: EpochStore, clock: Clock, log: typeof LOGGER.holds & object) =>
-          new EpochClockwork({ close, publish, store }, parameters, clock, log),
-        [CloseEpoch, PublishEpochs, EpochStore, Clock, LOGGER],
-      ),
+      provideWith(EpochWork, workOf, [CloseEpoch, PublishEpochs, EpochStore, DataSources]),
+      provide(EpochClockwork, [EpochWork, PARAMETERS, Clock, LOGGER]),
     ],
   };
 }
 
+const workOf = (close: CloseEpoch, publish: PublishEpochs, store: EpochStore, { system }: DataSources): EpochWork => ({
+  close,
+  publish,
+  store,
+  forget: () => Promise.all([store.forgetHistory(), purgeMessages(system)]),
+});
+
 /** All replicas share the service's identity key, so a page token of one is good at every other. */
-const pageTokenSecret = (keyFile: string): Uint8Array => createHash('sha256').update('page-token').update(readFileSync(keyFile)).digest();
+const pageTokenSecret = (keyFile: string): Uint8Array =>
+  createHash('sha256').update('page-token').update(readFileSync(keyFile)).digest();

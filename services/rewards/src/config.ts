@@ -23,10 +23,18 @@ export const configSchema = z.object({
 export type Config = z.infer<typeof configSchema>;
 
 /** The operator's file with the epoch's timing. Throws an Error that lists everything wrong with the file. */
-export function loadParameters({ REWARD_PARAMETERS_FILE: path, EPOCH_SECONDS, EPOCH_GRACE_SECONDS }: Config): Parameters {
+export function loadParameters({
+  REWARD_PARAMETERS_FILE: path,
+  EPOCH_SECONDS,
+  EPOCH_GRACE_SECONDS,
+}: Config): Parameters {
   const operator = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
   try {
-    return parseParameters({ ...operator, epoch_seconds: String(EPOCH_SECONDS), grace_seconds: String(EPOCH_GRACE_SECONDS) });
+    return parseParameters({
+      ...operator,
+      epoch_seconds: String(EPOCH_SECONDS),
+      grace_seconds: String(EPOCH_GRACE_SECONDS),
+    });
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     const lines = error.violations.map(({ field, description }) => `  - ${field}: ${description}`);

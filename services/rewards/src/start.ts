@@ -10,7 +10,10 @@ import { appModule } from './app.module';
 import { loadParameters, type Config } from './config';
 
 /** Boots the service. Throws when the parameters are wrong or the database is older than this build. */
-export function startRewards(config: Config, options: { readonly ownsProcess?: boolean } = {}): Promise<RunningService> {
+export function startRewards(
+  config: Config,
+  options: { readonly ownsProcess?: boolean } = {},
+): Promise<RunningService> {
   return runService({
     name: 'rewards',
     config,
@@ -22,7 +25,10 @@ export function startRewards(config: Config, options: { readonly ownsProcess?: b
     },
     onStart: async (app) => {
       await requireSchema((await app.get(DataSources).open()).system, MIGRATIONS);
-      await ensureTopics(app.get(Kafka), [...INPUT_TOPICS, EPOCHS_TOPIC].map((name) => ({ name })));
+      await ensureTopics(
+        app.get(Kafka),
+        [...INPUT_TOPICS, EPOCHS_TOPIC].map((name) => ({ name })),
+      );
     },
     onStop: (app) => app.get(DataSources).close(),
     ...options,

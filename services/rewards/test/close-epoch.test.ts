@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from '../src/adapters/cli/run-command';
+import { epochFolder } from '../src/adapters/files/published-folder';
 import { CloseEpoch } from '../src/application/close-epoch';
 import type { CloseTransaction, EpochStore } from '../src/application/ports';
 import { EpochHarness, FIRST_EPOCH } from './epoch-harness';
+import type { LooseJson } from './snapshot-builder';
 
 let harness: EpochHarness;
 beforeEach(async () => {
@@ -12,27 +14,51 @@ beforeEach(async () => {
 });
 afterEach(() => harness.close());
 
-const published = (name: string, epoch: bigint): Record<string, any> => // eslint-disable-line @typescript-eslint/no-explicit-any -- parsed JSON of a published file
-  JSON.parse(readFileSync(join(harness.folder, `DAYA_TEST/epoch-${String(epoch).padStart(10, '0')}/${name}`), 'utf8'));
+const published = (name: string, epoch: bigint): LooseJson =>
+  JSON.parse(readFileSync(join(harness.folder, epochFolder('DAYA_TEST', epoch), name), 'utf8')) as LooseJson;
 
 test('an epoch closes over devices and charges, is announced once, and what it published is recomputed from the files alone', async () => {
-  await harness.apply(...harness.onlineNode(), harness.charge(FIRST_EPOCH), ...harness.onlineNode({ nodeId: 'real', providerId: 'provider-2', emulated: false }));
+  await harness.apply(
+    ...harness.onlineNode(),
+    harness.charge(FIRST_EPOCH),
+    ...harness.onlineNode({ nodeId: 'real', providerId: 'provider-2', emulated: false }),
+  );
   await harness.closeThrough(FIRST_EPOCH + 2n);
 
-  const epochs = await harness.rows<{ asset: string; number: string }>(`SELECT asset, number FROM epoch ORDER BY asset, number`);
-  expect(epochs.map((row) => `${row.asset} ${row.number}`)).toEqual(['DAYA 100', 'DAYA 101', 'DAYA 102', 'DAYA_TEST 100', 'DAYA_TEST 101', 'DAYA_TEST 102']);
-  const rewards = await harness.rows<{ account: string; amount: string }>(`SELECT account, amount FROM reward WHERE asset = 'DAYA_TEST' AND number = 100 ORDER BY account`);
+  const epochs = await harness.rows<{ asset: string; number: string }>(
+    `SELECT asset, number FROM epoch ORDER BY asset, number`,
+  );
+  expect(epochs.map((row) => `${row.asset} ${row.number}`)).toEqual([
+    'DAYA 100',
+    'DAYA 101',
+    'DAYA 102',
+    'DAYA_TEST 100',
+    'DAYA_TEST 101',
+    'DAYA_TEST 102',
+  ]);
+  const rewards = await harness.rows<{ account: string; amount: string }>(
+    `SELECT account, amount FROM reward WHERE asset = 'DAYA_TEST' AND number = 100 ORDER BY account`,
+  );
   expect(rewards.map((row) => row.account)).toEqual(['insurance', 'provider-1']);
   expect(BigInt(rewards[1]?.amount ?? 0)).toBeGreaterThan(0n);
-  const real = await harness.rows<{ account: string }>(`SELECT account FROM reward WHERE asset = 'DAYA' AND number = 100 ORDER BY account`);
+  const real = await harness.rows<{ account: string }>(
+    `SELECT account FROM reward WHERE asset = 'DAYA' AND number = 100 ORDER BY account`,
+  );
   expect(real.map((row) => row.account)).toEqual(['insurance', 'provider-2']);
 
-  const events = await harness.rows<{ key: string; aggregate_version: string }>(`SELECT key, aggregate_version FROM outbox ORDER BY position`);
+  const events = await harness.rows<{ key: string; aggregate_version: string }>(
+    `SELECT key, aggregate_version FROM outbox ORDER BY position`,
+  );
   expect(events.filter((row) => row.key === 'DAYA_TEST').map((row) => row.aggregate_version)).toEqual(['1', '2', '3']);
   expect(events).toHaveLength(6);
 
-  expect(await runCommand(['verify', harness.folder])).toMatchObject({ exitCode: 0, stdout: 'PASS 6 epochs recomputed\n' });
-  const python = spawnSync('python3', [join(__dirname, '../verify/verify_root.py'), '--folder', harness.folder], { encoding: 'utf8' });
+  expect(await runCommand(['verify', harness.folder])).toMatchObject({
+    exitCode: 0,
+    stdout: 'PASS 6 epochs recomputed\n',
+  });
+  const python = spawnSync('python3', [join(__dirname, '../verify/verify_root.py'), '--folder', harness.folder], {
+    encoding: 'utf8',
+  });
   expect(python).toMatchObject({ status: 0, stdout: '{"epochs": 6}\n', stderr: '' });
   expect(readdirSync(harness.folder).sort()).toEqual(['DAYA', 'DAYA_TEST']);
 });
@@ -54,7 +80,7 @@ test('closers that race leave one epoch, one root and one set of ledger rows', a
   const outcomes = await Promise.all(Array.from({ length: 6 }, () => harness.closer().execute('DAYA_TEST')));
   expect(outcomes.filter(Boolean)).toHaveLength(1);
   expect(await harness.rows(`SELECT DISTINCT root FROM epoch WHERE asset = 'DAYA_TEST'`)).toHaveLength(1);
-  expect(await harness.rows(`SELECT * FROM audit_w2`)).toEqual([]);
+  expect(await harness.rows(`SELECT * FROM audit_w2(0)`)).toEqual([]);
 
   const stores = Array.from({ length: 4 }, () => harness.store());
   await Promise.all(stores.map((store) => harness.publisher(store).execute()));
@@ -76,7 +102,12 @@ class DyingStore {
 test('a closer killed in the middle leaves nothing behind, and the next one finds the same digest', async () => {
   await harness.apply(...harness.onlineNode(), harness.charge(FIRST_EPOCH));
   harness.atEpoch(FIRST_EPOCH + 2n);
-  const dying = new CloseEpoch(new DyingStore(harness.store()) as unknown as EpochStore, harness.positions, harness.clock, harness.parameters);
+  const dying = new CloseEpoch(
+    new DyingStore(harness.store()) as unknown as EpochStore,
+    harness.positions,
+    harness.clock,
+    harness.parameters,
+  );
   await expect(dying.execute('DAYA_TEST')).rejects.toThrow('killed');
   expect(await harness.rows(`SELECT 1 FROM charge WHERE epoch IS NOT NULL UNION ALL SELECT 1 FROM epoch`)).toEqual([]);
   expect(await harness.closer().execute('DAYA_TEST')).toBe(true);
@@ -96,17 +127,40 @@ test('a closer killed in the middle leaves nothing behind, and the next one find
 test('a charge that arrives after its epoch closed is paid by the next one, marked late, and every charge once', async () => {
   await harness.apply(...harness.onlineNode(), harness.charge(FIRST_EPOCH));
   await harness.closeThrough(FIRST_EPOCH);
-  await harness.apply(harness.charge(FIRST_EPOCH), harness.charge(FIRST_EPOCH, { charge: 'charge-2' }), harness.charge(FIRST_EPOCH + 1n, { charge: 'charge-3' }));
+  await harness.apply(
+    harness.charge(FIRST_EPOCH),
+    harness.charge(FIRST_EPOCH, { charge: 'charge-2' }),
+    harness.charge(FIRST_EPOCH + 1n, { charge: 'charge-3' }),
+  );
   await harness.closeThrough(FIRST_EPOCH + 2n);
-  const charges = [0n, 1n, 2n].map((step) => published('inputs.json', FIRST_EPOCH + step)['charges'].map((row: { charge: string; late: boolean }) => [row.charge, row.late]));
-  expect(charges).toEqual([[['charge-1', false]], [['charge-2', true], ['charge-3', false]], []]);
+  const charges = [0n, 1n, 2n].map((step) =>
+    published('inputs.json', FIRST_EPOCH + step)['charges'].map((row: { charge: string; late: boolean }) => [
+      row.charge,
+      row.late,
+    ]),
+  );
+  expect(charges).toEqual([
+    [['charge-1', false]],
+    [
+      ['charge-2', true],
+      ['charge-3', false],
+    ],
+    [],
+  ]);
 });
 
 test('a charge in an epoch’s last millisecond is its, one at its end is the next one’s', async () => {
   const endMs = harness.startMs(FIRST_EPOCH + 1n);
-  await harness.apply(harness.charge(FIRST_EPOCH, { postTimeMs: endMs - 1 }), harness.charge(FIRST_EPOCH, { charge: 'charge-2', postTimeMs: endMs }));
+  await harness.apply(
+    harness.charge(FIRST_EPOCH, { postTimeMs: endMs - 1 }),
+    harness.charge(FIRST_EPOCH, { charge: 'charge-2', postTimeMs: endMs }),
+  );
   await harness.closeThrough(FIRST_EPOCH + 1n);
-  expect([0n, 1n].map((step) => published('inputs.json', FIRST_EPOCH + step)['charges'].map((row: { charge: string }) => row.charge))).toEqual([['charge-1'], ['charge-2']]);
+  expect(
+    [0n, 1n].map((step) =>
+      published('inputs.json', FIRST_EPOCH + step)['charges'].map((row: { charge: string }) => row.charge),
+    ),
+  ).toEqual([['charge-1'], ['charge-2']]);
 });
 
 test('a node that was away, one not admitted and one not offered earn nothing, each with its reason', async () => {
@@ -114,7 +168,9 @@ test('a node that was away, one not admitted and one not offered earn nothing, e
   const [node] = harness.onlineNode({ nodeId: 'away', providerId: 'p-away' });
   await harness.apply(
     ...harness.onlineNode({ nodeId: 'away', providerId: 'p-away' }),
-    ...(node?.kind === 'node' ? [{ kind: 'node' as const, node: { ...node.node, version: 2n, online: false, changeTimeMs: awayMs } }] : []),
+    ...(node?.kind === 'node'
+      ? [{ kind: 'node' as const, node: { ...node.node, version: 2n, online: false, changeTimeMs: awayMs } }]
+      : []),
     ...harness.onlineNode({ nodeId: 'new', providerId: 'p-new', ineligibleReason: 'NODE_NOT_ADMITTED' }),
     ...harness.onlineNode({ nodeId: 'shut', providerId: 'p-shut' }),
     { kind: 'offer', offer: harness.offer('shut', 'rtx-4090', awayMs, { version: 2n, open: false }) },
@@ -122,16 +178,37 @@ test('a node that was away, one not admitted and one not offered earn nothing, e
     { kind: 'revocation', nodeId: 'gone', timeMs: awayMs },
   );
   await harness.closeThrough(FIRST_EPOCH + 1n);
-  const reasons = await harness.rows(`SELECT account, zero_reason FROM reward WHERE asset = 'DAYA_TEST' AND number = 100 AND amount = 0 ORDER BY account`);
+  const reasons = await harness.rows(
+    `SELECT account, zero_reason FROM reward WHERE asset = 'DAYA_TEST' AND number = 100 AND amount = 0 ORDER BY account`,
+  );
   expect(reasons).toEqual([
     { account: 'p-away', zero_reason: 'UPTIME_BELOW_80_PERCENT' },
     { account: 'p-gone', zero_reason: 'NODE_REVOKED' },
     { account: 'p-new', zero_reason: 'NODE_NOT_ADMITTED' },
     { account: 'p-shut', zero_reason: 'NOT_OFFERED' },
   ]);
-  expect(published('inputs.json', FIRST_EPOCH)['devices'].map((row: { device: string; checks: string }) => row.checks)).toEqual(['110000000000', '110000000000', '111111111111', '111111111111']);
+  expect(
+    published('inputs.json', FIRST_EPOCH)['devices'].map((row: { device: string; checks: string }) => row.checks),
+  ).toEqual(['110000000000', '110000000000', '111111111111', '111111111111']);
   const later = published('inputs.json', FIRST_EPOCH + 1n)['devices'].map((row: { device: string }) => row.device);
   expect(later).not.toContain('gone/rtx-4090');
+});
+
+test('what no open epoch needs is forgotten, and changes no epoch', async () => {
+  const [node, offer] = harness.onlineNode();
+  if (node?.kind !== 'node' || offer === undefined) throw new Error('no node');
+  const changes = [2n, 3n, 4n].map((version) => ({
+    kind: 'node' as const,
+    node: { ...node.node, version, changeTimeMs: harness.startMs(FIRST_EPOCH) + Number(version) * 2_000 },
+  }));
+  await harness.apply(node, offer, ...changes);
+  await harness.store().forgetHistory();
+  expect(await harness.rows(`SELECT 1 FROM node_version`)).toHaveLength(4);
+  await harness.closeThrough(FIRST_EPOCH);
+  await harness.store().forgetHistory();
+  expect(await harness.rows(`SELECT version::int FROM node_version`)).toEqual([{ version: 4 }]);
+  await harness.closeThrough(FIRST_EPOCH + 1n);
+  expect(published('inputs.json', FIRST_EPOCH + 1n)['devices'][0].checks).toBe('111111111111');
 });
 
 test('the service cannot rewrite what it closed', async () => {

@@ -54,22 +54,39 @@ export const aChargeFact = (over: Partial<ChargeFact> = {}): ChargeFact => ({
 export const someInputs = (over: Partial<EpochInputs> = {}): EpochInputs => ({
   epoch: 100n,
   asset: 'DAYA_TEST',
-  devices: [aDeviceFact(), aDeviceFact({ device: 'node-2/h100-80-sxm', account: 'provider-2', gpuClass: 'h100-80-sxm', mscuPerGpu: 3_000n })],
+  devices: [
+    aDeviceFact(),
+    aDeviceFact({ device: 'node-2/h100-80-sxm', account: 'provider-2', gpuClass: 'h100-80-sxm', mscuPerGpu: 3_000n }),
+  ],
   charges: [aChargeFact()],
   ...over,
 });
 
-export const filesOf = (closed: ClosedEpoch): EpochFiles => new Map([...closed.files, closed.manifest].map(({ name, text }) => [name, text]));
+export const filesOf = (closed: ClosedEpoch): EpochFiles =>
+  new Map([...closed.files, closed.manifest].map(({ name, text }) => [name, text]));
 
-export const after = (closed: ClosedEpoch): Predecessor => ({ state: closed.closing, manifestSha256: closed.manifest.sha256 });
+export const after = (closed: ClosedEpoch): Predecessor => ({
+  state: closed.closing,
+  manifestSha256: closed.manifest.sha256,
+});
 
 /** A chain of epochs over the same facts. */
-export function aChain(length: number, parameters: Parameters = someParameters(), firstEpoch = 100n): readonly ClosedEpoch[] {
+export function aChain(
+  length: number,
+  parameters: Parameters = someParameters(),
+  firstEpoch = 100n,
+): readonly ClosedEpoch[] {
   const chain: ClosedEpoch[] = [];
   for (let index = 0; index < length; index++) {
     const before = chain[index - 1];
     const charge = aChargeFact({ charge: `charge-${index}` });
-    chain.push(closeEpoch(parameters, someInputs({ epoch: firstEpoch + BigInt(index), charges: [charge] }), before && after(before)));
+    chain.push(
+      closeEpoch(
+        parameters,
+        someInputs({ epoch: firstEpoch + BigInt(index), charges: [charge] }),
+        before && after(before),
+      ),
+    );
   }
   return chain;
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataSources, ScopedTransactions, createDataSources } from '@daya/postgres';
+import { type DataSources, ScopedTransactions, createDataSources } from '@daya/postgres';
 import { FakeClock, SequentialIds, testDatabase, type TestDatabase } from '@daya/testing';
 import { FolderPublication } from '../src/adapters/files/folder-publication';
 import type { IncomingCharge, InputChange, OfferVersion } from '../src/adapters/kafka/input-events';
@@ -42,7 +42,11 @@ export class EpochHarness {
 
   static async open(parameters = someParameters()): Promise<EpochHarness> {
     const database = await testDatabase('rewards', MIGRATIONS);
-    const sources = await createDataSources({ url: database.url, systemUrl: database.systemUrl, applicationName: 'rewards-test' }).open();
+    const sources = await createDataSources({
+      url: database.url,
+      systemUrl: database.systemUrl,
+      applicationName: 'rewards-test',
+    }).open();
     const harness = new EpochHarness(database, sources, parameters);
     harness.atEpoch(FIRST_EPOCH);
     await harness.store().beginChains(FIRST_EPOCH, parameters.genesisTime, parameters.epochSeconds);
@@ -109,7 +113,10 @@ export class EpochHarness {
       gpus: [{ gpuClass: 'rtx-4090', count: 2, mscuPerGpu: 1_000 }],
       ...over,
     };
-    const offers = node.gpus.map(({ gpuClass }): InputChange => ({ kind: 'offer', offer: this.offer(node.nodeId, gpuClass, node.changeTimeMs) }));
+    const offers = node.gpus.map(({ gpuClass }): InputChange => ({
+      kind: 'offer',
+      offer: this.offer(node.nodeId, gpuClass, node.changeTimeMs),
+    }));
     return [{ kind: 'node', node }, ...offers];
   }
 

@@ -20,9 +20,23 @@ export const aDevice = (over: Partial<DeviceRow> = {}): DeviceRow => ({
   ...over,
 });
 
-export const aJob = (over: Partial<JobRow> = {}): JobRow => ({ job: 'j1', account: 'lab', feeMicros: 5_000_000n, qualityBps: 10_000n, lambdaBps: 9_000n, ...over });
+export const aJob = (over: Partial<JobRow> = {}): JobRow => ({
+  job: 'j1',
+  account: 'lab',
+  feeMicros: 5_000_000n,
+  qualityBps: 10_000n,
+  lambdaBps: 9_000n,
+  ...over,
+});
 export const aCell = (over: Partial<CellRow> = {}): CellRow => ({ cell: 'eu/h100', deficitMscu: 1_000n, ...over });
-export const aLicence = (over: Partial<LicenceRow> = {}): LicenceRow => ({ licence: 'l1', owner: 'ada', operator: 'ops', commissionBps: 1_000n, points: 4n, ...over });
+export const aLicence = (over: Partial<LicenceRow> = {}): LicenceRow => ({
+  licence: 'l1',
+  owner: 'ada',
+  operator: 'ops',
+  commissionBps: 1_000n,
+  points: 4n,
+  ...over,
+});
 
 export const aSnapshot = (over: Partial<Snapshot> = {}): Snapshot => ({
   epoch: 0n,
@@ -37,7 +51,10 @@ export const aSnapshot = (over: Partial<Snapshot> = {}): Snapshot => ({
     { gpuClass: 'h100', subsidyMicrosPerScuHour: 150_000n, paidMedianMicrosPerScuHour: 500_000n },
     { gpuClass: 'rtx4090', subsidyMicrosPerScuHour: 60_000n, paidMedianMicrosPerScuHour: 200_000n },
   ],
-  devices: [aDevice(), aDevice({ device: 'd2', account: 'north', gpuClass: 'rtx4090', cell: 'eu/rtx4090', mscu: 1_000n })],
+  devices: [
+    aDevice(),
+    aDevice({ device: 'd2', account: 'north', gpuClass: 'rtx4090', cell: 'eu/rtx4090', mscu: 1_000n }),
+  ],
   jobs: [aJob()],
   cells: [aCell()],
   licences: [aLicence()],

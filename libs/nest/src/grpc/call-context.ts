@@ -31,6 +31,8 @@ export interface CallContext {
   readonly node: NodeIdentity | undefined;
   /** The gateway's word about the member, to pass on to a peer within this call; undefined for a service's own call. */
   readonly callerToken: string | undefined;
+  /** The client's address and port, as the socket says. */
+  readonly peer: string;
   /** The client's certificate when the listener asked for one. */
   peerCertificate(): X509Certificate | undefined;
 }
@@ -98,6 +100,10 @@ export class GrpcCallContext implements CallContext {
   /** grpc-js says `cancelled` after every call, also a good one; from here on that aborts nothing. */
   finish(): void {
     this.finished = true;
+  }
+
+  get peer(): string {
+    return this.call.getPeer();
   }
 
   peerCertificate(): X509Certificate | undefined {

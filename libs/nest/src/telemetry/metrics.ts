@@ -1,8 +1,8 @@
 import { status } from '@grpc/grpc-js';
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Histogram, register } from 'prom-client';
 
-/** Everything that /metrics shows. Never label by id: organisations, nodes, jobs and keys are without number. */
-export const metrics = new Registry();
+/** Everything that /metrics shows, other libraries' too. Never label by id: organisations, nodes, jobs and keys are without number. */
+export const metrics = register;
 
 let defaults = false;
 

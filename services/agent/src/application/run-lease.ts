@@ -60,6 +60,8 @@ export class RunLease {
       handle = await this.start(lease);
       result = await this.follow(lease, handle);
     } catch (error) {
+      // A container that nobody follows any more must not run on; after its end the kill changes nothing.
+      handle?.kill('FENCED');
       result = this.endWithoutRun(lease, error);
     }
     const cumulativeMs = meter.finish(lease.ref, result.endedAtMs);

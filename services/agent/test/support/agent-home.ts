@@ -1,9 +1,9 @@
-import { buildSync } from 'esbuild';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AgentConfig } from '../../src/config';
 import { loadConfig } from '../../src/config';
+import { bundle } from './bundle';
 import type { TestPlatform } from './test-platform';
 
 export const INVENTORY = {
@@ -21,10 +21,7 @@ export class AgentHome {
 
   constructor(private readonly platform: TestPlatform) {
     chmodSync(this.folder, 0o711);
-    buildSync({
-      entryPoints: [join(__dirname, '../../src/main.ts')], bundle: true, platform: 'node', format: 'cjs', outfile: this.bundle,
-      conditions: ['@daya/source'], external: ['cpu-features'], loader: { '.node': 'empty' }, logLevel: 'error',
-    });
+    bundle({ entryPoints: [join(__dirname, '../../src/main.ts')] }, this.bundle);
     writeFileSync(join(this.folder, 'inventory.json'), JSON.stringify(INVENTORY));
     writeFileSync(join(this.folder, 'ca.pem'), platform.authority.pem);
   }

@@ -1,4 +1,3 @@
-import { buildSync } from 'esbuild';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +7,7 @@ import { IMAGE_LIMITS } from '../../src/domain/oci-manifest';
 import { ProcessClock, ProcessAlarms } from '../../src/adapters/files/monotonic-clock';
 import { ImageStore } from '../../src/adapters/runc/image-store';
 import { RuncDriver } from '../../src/adapters/runc/runc-driver';
+import { bundle } from './bundle';
 import { MemoryBlobs } from './oci-image';
 import { LIMITS } from './sandbox-limits';
 
@@ -22,14 +22,14 @@ export class Sandbox {
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), 'daya-agent-'));
     chmodSync(this.folder, 0o711);
-    this.bundle('agent.js', "require('../../src/adapters/runc/keeper').runKeeper()");
+    this.bundle('agent.js', "require('../../src/start-keeper').startKeeper(process.argv[2])");
     this.driver = this.newDriver();
   }
 
   /** Bundles a line of code that requires our sources (paths relative to this folder); returns the file. */
   bundle(name: string, contents: string): string {
     const outfile = join(this.folder, name);
-    buildSync({ stdin: { contents, resolveDir: __dirname }, bundle: true, platform: 'node', format: 'cjs', outfile, logLevel: 'error', conditions: ['@daya/source'] });
+    bundle({ stdin: { contents, resolveDir: __dirname } }, outfile);
     return outfile;
   }
 

@@ -173,7 +173,10 @@ export class TestPlatform {
       case 'log': {
         const pieces = this.logs.get(frame.value.leaseId) ?? new Map<number, Buffer>();
         this.logs.set(frame.value.leaseId, pieces.set(Number(frame.value.offsetBytes), Buffer.from(frame.value.data)));
+        return;
       }
+      case undefined:
+        throw new Error('the agent sent an empty frame');
     }
   }
 

@@ -21,7 +21,8 @@ export const transferIdOf = ({ kind, cause, leg }: TransferKey): string => deriv
 export const txIdOf = ({ kind, cause }: Pick<TransferKey, 'kind' | 'cause'>): string => deriveId('tx', kind, cause);
 
 /** A hold is known by the transfer that opened it. */
-export const holdIdOf = (jobId: string): string => transferIdOf({ kind: 'hold', cause: holdCause(jobId), leg: 'whole' });
+export const holdIdOf = (jobId: string): string =>
+  transferIdOf({ kind: 'hold', cause: holdCause(jobId), leg: 'whole' });
 
 export const chargeIdOf = (usageId: string): string => txIdOf({ kind: 'post', cause: usageCause(usageId) });
 export const reversalIdOf = (usageId: string): string => txIdOf({ kind: 'reversal', cause: usageCause(usageId) });

@@ -1,4 +1,12 @@
-import { createHmac, createPrivateKey, createPublicKey, sign, verify, type JsonWebKey, type KeyObject } from 'node:crypto';
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  sign,
+  verify,
+  type JsonWebKey,
+  type KeyObject,
+} from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { PricedQuote as ProtoPricedQuote } from '@daya/proto/billing';
 import { QuoteSigner, type SignedQuote } from '../application/ports';
@@ -35,4 +43,5 @@ export class Ed25519QuoteSigner extends QuoteSigner {
   }
 }
 
-const signedBytes = (quote: PricedQuote): Uint8Array => ProtoPricedQuote.encode(toProtoQuote(quote, new Uint8Array())).finish();
+const signedBytes = (quote: PricedQuote): Uint8Array =>
+  ProtoPricedQuote.encode(toProtoQuote(quote, new Uint8Array())).finish();

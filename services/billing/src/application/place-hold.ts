@@ -27,7 +27,13 @@ export class PlaceHold {
   async execute(command: PlaceHoldCommand): Promise<Hold> {
     const { requestId, organisationId, jobId, quote } = command;
     if (!this.signer.verify(quote)) {
-      refuseInvalid([{ field: 'quote.signature', reason: 'SIGNATURE_INVALID', description: 'must be billing’s own, over this quote' }]);
+      refuseInvalid([
+        {
+          field: 'quote.signature',
+          reason: 'SIGNATURE_INVALID',
+          description: 'must be billing’s own, over this quote',
+        },
+      ]);
     }
     const content = [jobId, quote.quoteId, quote.totalMicros, quote.feeBps];
     const key = { scope: organisationId, method: 'PlaceHold', requestId, content };
@@ -56,8 +62,11 @@ export class PlaceHold {
 
 function assertPlaceable({ jobId, payerId, hold, finished }: BilledJob, organisationId: string): void {
   if (payerId !== '' && payerId !== organisationId) throw notFound('job', jobId);
-  if (hold?.state === 'open') throw new DomainError('already-exists', 'HOLD_EXISTS', 'the job has a hold', { job_id: jobId });
+  if (hold?.state === 'open')
+    throw new DomainError('already-exists', 'HOLD_EXISTS', 'the job has a hold', { job_id: jobId });
   if (hold !== undefined || finished) {
-    throw new DomainError('precondition', 'HOLD_CLOSED', 'the job has ended or its hold was released', { job_id: jobId });
+    throw new DomainError('precondition', 'HOLD_CLOSED', 'the job has ended or its hold was released', {
+      job_id: jobId,
+    });
   }
 }

@@ -152,5 +152,7 @@ export abstract class BillingQueries {
   abstract transfers(scope: Scope, page: PageRequest): Promise<Page<PostedTransfer>>;
   abstract balances(scope: Scope, organisationId: string): Promise<readonly AccountBalance[]>;
   /** Every account, and the sum of all per asset. */
-  abstract trialBalance(page: PageRequest): Promise<Page<AccountBalance> & { readonly sums: readonly { readonly asset: string; readonly amount: bigint }[] }>;
+  abstract trialBalance(
+    page: PageRequest,
+  ): Promise<Page<AccountBalance> & { readonly sums: readonly { readonly asset: string; readonly amount: bigint }[] }>;
 }

@@ -16,7 +16,12 @@ export class PriceQuote {
   ) {}
 
   execute({ quoteId, organisationId, tasks }: PriceQuoteCommand): Promise<SignedQuote> {
-    const content = tasks.flatMap((task) => [task.priceMicrosPerGpuHour, task.gpuMilli, task.maxRunSeconds, task.taskCount]);
+    const content = tasks.flatMap((task) => [
+      task.priceMicrosPerGpuHour,
+      task.gpuMilli,
+      task.maxRunSeconds,
+      task.taskCount,
+    ]);
     const key = { scope: organisationId, method: 'PriceQuote', requestId: quoteId, content };
     return this.store.transaction('system', (tx) => tx.requests.once(key, async () => this.price(quoteId, tasks)));
   }

@@ -3,7 +3,7 @@ import { walletOf, worldAccount } from '../domain/account';
 import type { Transfer } from '../domain/transfer';
 import type { PostedTransfer, Store } from './ports';
 
-/** A thousand million dollars: no bank transfer is larger, and no sum of them leaves 64 bits. */
+/** A thousand million dollars: far above any bank transfer, far below what 64 bits hold. */
 export const DEPOSIT_MICROS_MAX = 1_000_000_000_000_000n;
 const BANK_ASSET = 'USD';
 
@@ -49,9 +49,14 @@ export class RecordDeposit {
 /** What a bank transfer may be; empty when it is one. */
 export function amountViolations({ asset, amount }: Money): FieldViolation[] {
   const violations: FieldViolation[] = [];
-  if (asset !== BANK_ASSET) violations.push({ field: 'amount.asset', reason: 'ASSET_UNSUPPORTED', description: `a bank moves ${BANK_ASSET}` });
+  if (asset !== BANK_ASSET)
+    violations.push({ field: 'amount.asset', reason: 'ASSET_UNSUPPORTED', description: `a bank moves ${BANK_ASSET}` });
   if (amount < 1n || amount > DEPOSIT_MICROS_MAX) {
-    violations.push({ field: 'amount.amount', reason: 'OUT_OF_RANGE', description: `must be 1 to ${DEPOSIT_MICROS_MAX}` });
+    violations.push({
+      field: 'amount.amount',
+      reason: 'OUT_OF_RANGE',
+      description: `must be 1 to ${DEPOSIT_MICROS_MAX}`,
+    });
   }
   return violations;
 }

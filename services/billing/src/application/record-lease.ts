@@ -31,10 +31,17 @@ export class RecordLease {
   }
 
   ended(tx: Transaction, { terms, startTime, endTime, fault }: LeaseEnd): Promise<void> {
-    return this.learn(tx, terms, startTime, () => tx.leases.end(terms.leaseId, endTime, waivedReason(fault, startTime !== undefined)));
+    return this.learn(tx, terms, startTime, () =>
+      tx.leases.end(terms.leaseId, endTime, waivedReason(fault, startTime !== undefined)),
+    );
   }
 
-  private async learn(tx: Transaction, terms: LeaseTerms, startTime: Date | undefined, end?: () => Promise<void>): Promise<void> {
+  private async learn(
+    tx: Transaction,
+    terms: LeaseTerms,
+    startTime: Date | undefined,
+    end?: () => Promise<void>,
+  ): Promise<void> {
     await tx.leases.lock(terms.leaseId);
     await tx.jobs.lock(terms.jobId, terms.payerId);
     await tx.leases.saveTerms(terms, startTime);

@@ -19,17 +19,25 @@ export async function settleJob(tx: Transaction, ids: InvoiceIds, jobId: string,
 
 function chargeEvents(facts: JobFacts, { reversed, charges }: Settlement, postTime: Date): BillingEvent[] {
   const leases = new Map(facts.leases.map((lease) => [lease.leaseId, lease]));
-  const event = (type: 'charge-posted' | 'charge-taken-back') => (charge: Settlement['charges'][number]): BillingEvent => {
-    const lease = leases.get(charge.leaseId);
-    if (lease === undefined) throw new Error(`lease ${charge.leaseId} is not among the facts`);
-    return { type, charge, lease, postTime };
-  };
+  const event =
+    (type: 'charge-posted' | 'charge-taken-back') =>
+    (charge: Settlement['charges'][number]): BillingEvent => {
+      const lease = leases.get(charge.leaseId);
+      if (lease === undefined) throw new Error(`lease ${charge.leaseId} is not among the facts`);
+      return { type, charge, lease, postTime };
+    };
   const paid = charges.filter((charge) => charge.charge > 0n);
   return [...reversed.map(event('charge-taken-back')), ...paid.map(event('charge-posted'))];
 }
 
 /** A job that never set money aside (a canary, or one refused) has no invoice. */
-async function close(tx: Transaction, ids: InvoiceIds, facts: JobFacts, { hold, transfers }: Settlement, now: Date): Promise<void> {
+async function close(
+  tx: Transaction,
+  ids: InvoiceIds,
+  facts: JobFacts,
+  { hold, transfers }: Settlement,
+  now: Date,
+): Promise<void> {
   if (hold === undefined || hold.amount === 0n) return;
   const releasedMicros = transfers.find((transfer) => transfer.kind === 'release')?.amount ?? 0n;
   if (facts.hold?.state === 'open') await tx.events.append({ type: 'hold-released', hold, releasedMicros });

@@ -25,11 +25,17 @@ const RAIL = /^[a-z0-9-]{1,32}$/;
 export const walletOf = (organisationId: string, asset: Asset): Account => owned('wallet', organisationId, asset);
 export const payableOf = (organisationId: string, asset: Asset): Account => owned('payable', organisationId, asset);
 export const feeAccount = (asset: Asset): Account => ({ code: 'fee', kind: 'fee', asset: known(asset), floor: 0n });
-export const escrowAccount = (asset: Asset): Account => ({ code: 'escrow', kind: 'escrow', asset: known(asset), floor: 0n });
+export const escrowAccount = (asset: Asset): Account => ({
+  code: 'escrow',
+  kind: 'escrow',
+  asset: known(asset),
+  floor: 0n,
+});
 
 /** The outside end of a rail, such as `bank`. Throws `invalid` RAIL_INVALID. */
 export function worldAccount(rail: string, asset: Asset): Account {
-  if (!RAIL.test(rail)) throw new DomainError('invalid', 'RAIL_INVALID', 'a rail is 1 to 32 of a-z, 0-9 and -', { rail });
+  if (!RAIL.test(rail))
+    throw new DomainError('invalid', 'RAIL_INVALID', 'a rail is 1 to 32 of a-z, 0-9 and -', { rail });
   return { code: `world:${rail}`, kind: 'world', asset: known(asset) };
 }
 

@@ -71,7 +71,11 @@ export function waivedReason(fault: Fault, started: boolean): string {
 
 /** The lease after a charge. */
 export function withCharge(lease: BilledLease, { billableMs, charge, fee, provider }: Charge): BilledLease {
-  const charged = { charge: lease.charged.charge + charge, fee: lease.charged.fee + fee, provider: lease.charged.provider + provider };
+  const charged = {
+    charge: lease.charged.charge + charge,
+    fee: lease.charged.fee + fee,
+    provider: lease.charged.provider + provider,
+  };
   return { ...lease, chargedMs: lease.chargedMs + billableMs, charged };
 }
 

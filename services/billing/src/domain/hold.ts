@@ -45,13 +45,24 @@ export function closeHold(hold: Hold, to: 'released' | 'expired', now: Date): { 
     });
   }
   const kind = to === 'released' ? 'release' : 'expire';
-  const rest: Transfer[] = hold.remaining === 0n ? [] : [{ kind, leg: 'whole', amount: hold.remaining, ...common(hold) }];
+  const rest: Transfer[] =
+    hold.remaining === 0n ? [] : [{ kind, leg: 'whole', amount: hold.remaining, ...common(hold) }];
   return { hold: { ...hold, state: to, remaining: 0n, closeTime: now }, transfers: rest };
 }
 
 /** The mark that a job's hold ended before it was placed, so that a late PlaceHold cannot strand money. */
 export function neverPlaced(jobId: string, payerId: string, asset: Asset, now: Date): Hold {
-  return { jobId, payerId, asset, amount: 0n, remaining: 0n, feeBps: 0n, state: 'released', createTime: now, closeTime: now };
+  return {
+    jobId,
+    payerId,
+    asset,
+    amount: 0n,
+    remaining: 0n,
+    feeBps: 0n,
+    state: 'released',
+    createTime: now,
+    closeTime: now,
+  };
 }
 
 function common({ jobId, payerId, asset }: Hold) {

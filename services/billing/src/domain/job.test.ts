@@ -6,7 +6,15 @@ import { newInvoice, totalOf, type RunCharge } from './statement';
 const PAYER = '00000000-0000-7000-8000-000000000001';
 const NOW = new Date('2026-01-01T00:00:00Z');
 const aHold = (over: Partial<Hold> = {}): Hold => ({
-  jobId: 'job', payerId: PAYER, asset: 'USD', amount: 100n, remaining: 100n, feeBps: 500n, state: 'open', createTime: NOW, ...over,
+  jobId: 'job',
+  payerId: PAYER,
+  asset: 'USD',
+  amount: 100n,
+  remaining: 100n,
+  feeBps: 500n,
+  state: 'open',
+  createTime: NOW,
+  ...over,
 });
 
 test('a hold moves only as its table says, and frees exactly what is left', () => {
@@ -43,8 +51,12 @@ test('a quote is the sum of its lines, each the most that its tasks can cost', (
     fc.property(fc.array(aTask, { minLength: 1, maxLength: 8 }), (tasks: QuoteTask[]) => {
       const quote = priceQuote('q', tasks, POLICY);
       expect(quote.lines.reduce((sum, line) => sum + line.amountMicros, 0n)).toBe(quote.totalMicros);
-      const exact = tasks.map((task) => (task.priceMicrosPerGpuHour * BigInt(task.gpuMilli) * BigInt(task.maxRunSeconds)) / 3_600_000n);
-      expect(quote.lines.map((line) => line.amountMicros)).toEqual(exact.map((micros, index) => micros * BigInt(tasks[index]!.taskCount)));
+      const exact = tasks.map(
+        (task) => (task.priceMicrosPerGpuHour * BigInt(task.gpuMilli) * BigInt(task.maxRunSeconds)) / 3_600_000n,
+      );
+      expect(quote.lines.map((line) => line.amountMicros)).toEqual(
+        exact.map((micros, index) => micros * BigInt(tasks[index]!.taskCount)),
+      );
     }),
   );
 });
@@ -55,9 +67,18 @@ test('a quote beyond 64 bits is refused', () => {
 });
 
 const aRun = fc.record({
-  leaseId: fc.uuid(), taskIndex: fc.nat(20), runNumber: fc.integer({ min: 1, max: 5 }), nodeId: fc.uuid(),
-  gpuModelId: fc.constant('rtx-4090'), gpuMilli: fc.constant(1_000), priceMicrosPerGpuHour: fc.constant(1n), billableMs: fc.constant(1n),
-  charge: fc.bigInt({ min: 0n, max: 10n ** 12n }), fee: fc.constant(0n), provider: fc.constant(0n), waivedReason: fc.constant(''),
+  leaseId: fc.uuid(),
+  taskIndex: fc.nat(20),
+  runNumber: fc.integer({ min: 1, max: 5 }),
+  nodeId: fc.uuid(),
+  gpuModelId: fc.constant('rtx-4090'),
+  gpuMilli: fc.constant(1_000),
+  priceMicrosPerGpuHour: fc.constant(1n),
+  billableMs: fc.constant(1n),
+  charge: fc.bigInt({ min: 0n, max: 10n ** 12n }),
+  fee: fc.constant(0n),
+  provider: fc.constant(0n),
+  waivedReason: fc.constant(''),
 });
 
 test('an invoice has one line a run in a stable order, and its total is the exact sum', () => {

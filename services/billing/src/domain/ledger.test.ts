@@ -8,10 +8,24 @@ const wallet = walletOf(PAYER, 'USD');
 const payable = payableOf(PAYEE, 'USD');
 
 const aTransfer = (over: Partial<Transfer> = {}): Transfer => ({
-  kind: 'single', cause: 'deposit:1', leg: 'whole', debit: worldAccount('bank', 'USD'), credit: wallet, amount: 5n, ...over,
+  kind: 'single',
+  cause: 'deposit:1',
+  leg: 'whole',
+  debit: worldAccount('bank', 'USD'),
+  credit: wallet,
+  amount: 5n,
+  ...over,
 });
 const aPost = (amount: bigint): Transfer =>
-  aTransfer({ kind: 'post', cause: 'usage:1', leg: 'provider', debit: wallet, credit: payable, amount, holdJobId: 'job' });
+  aTransfer({
+    kind: 'post',
+    cause: 'usage:1',
+    leg: 'provider',
+    debit: wallet,
+    credit: payable,
+    amount,
+    holdJobId: 'job',
+  });
 
 const anAmount = fc.bigInt({ min: 1n, max: 2n ** 63n - 1n });
 
@@ -20,7 +34,8 @@ test('whatever the kind, a transfer creates and destroys no money', () => {
     fc.property(fc.constantFrom(...TRANSFER_KINDS), anAmount, fc.boolean(), (kind, amount, withHold) => {
       const needsHold = kind !== 'single' && (kind !== 'reversal' || withHold);
       const transfer = aTransfer({
-        kind, amount,
+        kind,
+        amount,
         ...(needsHold ? { holdJobId: 'job' } : {}),
         ...(kind === 'reversal' ? { original: { kind: 'post', cause: 'usage:1', leg: 'fee' } } : {}),
       });

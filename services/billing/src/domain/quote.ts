@@ -48,5 +48,16 @@ function lineMicros({ priceMicrosPerGpuHour, gpuMilli, maxRunSeconds, taskCount 
 
 function inRange(micros: bigint): bigint {
   if (micros <= AMOUNT_MAX) return micros;
-  throw new DomainError('invalid', 'AMOUNT_OUT_OF_RANGE', 'the total does not fit 64 bits', { micros: String(micros) });
+  const violation = {
+    field: 'tasks',
+    reason: 'AMOUNT_OUT_OF_RANGE',
+    description: 'together cost more than 64 bits hold',
+  };
+  throw new DomainError(
+    'invalid',
+    'AMOUNT_OUT_OF_RANGE',
+    'the total does not fit 64 bits',
+    { micros: String(micros) },
+    [violation],
+  );
 }

@@ -45,7 +45,10 @@ test('however the time of a run is cut, its parts add up to the whole', () => {
 test('runs of one task that share its time never cost more than the quoted task', () => {
   fc.assert(
     fc.property(aRate, times, (rate, runsMs) => {
-      const quoted = chargeMicros(rate, runsMs.reduce((sum, ms) => sum + ms, 0n));
+      const quoted = chargeMicros(
+        rate,
+        runsMs.reduce((sum, ms) => sum + ms, 0n),
+      );
       expect(runsMs.reduce((sum, ms) => sum + chargeMicros(rate, ms), 0n) <= quoted).toBe(true);
     }),
   );
@@ -81,5 +84,7 @@ test('worked examples', () => {
 test('what cannot be charged is refused', () => {
   expect(() => chargeMicros({ priceMicrosPerGpuHour: 2n ** 62n, gpuMilli: 64_000 }, 3_600_000n)).toThrow('64 bits');
   expect(() => chargeMicros({ priceMicrosPerGpuHour: -1n, gpuMilli: 1 }, 1n)).toThrow('never negative');
-  expect(() => splitBetween({ priceMicrosPerGpuHour: 1n, gpuMilli: 1, feeBps: 0n }, 2n, 1n)).toThrow('ends after it starts');
+  expect(() => splitBetween({ priceMicrosPerGpuHour: 1n, gpuMilli: 1, feeBps: 0n }, 2n, 1n)).toThrow(
+    'ends after it starts',
+  );
 });

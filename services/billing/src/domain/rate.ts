@@ -23,16 +23,20 @@ export const NOTHING: Split = { charge: 0n, fee: 0n, provider: 0n };
 
 /** What a lease has cost after `billableMs` in all; rounds down. Throws `invalid` AMOUNT_OUT_OF_RANGE. */
 export function chargeMicros({ priceMicrosPerGpuHour, gpuMilli }: Omit<Rate, 'feeBps'>, billableMs: bigint): bigint {
-  if (priceMicrosPerGpuHour < 0n || gpuMilli < 0 || billableMs < 0n) throw new Error('a rate and a time are never negative');
+  if (priceMicrosPerGpuHour < 0n || gpuMilli < 0 || billableMs < 0n)
+    throw new Error('a rate and a time are never negative');
   const charge = (priceMicrosPerGpuHour * BigInt(gpuMilli) * billableMs) / MILLI_GPU_MS_PER_GPU_HOUR;
   if (charge > AMOUNT_MAX) {
-    throw new DomainError('invalid', 'AMOUNT_OUT_OF_RANGE', 'price × GPUs × time does not fit 64 bits', { micros: String(charge) });
+    throw new DomainError('invalid', 'AMOUNT_OUT_OF_RANGE', 'price × GPUs × time does not fit 64 bits', {
+      micros: String(charge),
+    });
   }
   return charge;
 }
 
 /** The fee inside a cumulative charge; rounds down, so the provider keeps the remainder. */
-export const feeMicros = (cumulativeCharge: bigint, feeBps: bigint): bigint => (cumulativeCharge * feeBps) / BASIS_POINTS;
+export const feeMicros = (cumulativeCharge: bigint, feeBps: bigint): bigint =>
+  (cumulativeCharge * feeBps) / BASIS_POINTS;
 
 /** Splits what a lease has cost in all after `billableMs`. */
 export function splitAt(rate: Rate, billableMs: bigint): Split {

@@ -10,9 +10,25 @@ const NOW = new Date('2026-01-01T00:00:00Z');
 const FEE_BPS = 500n;
 
 const aLease: BilledLease = {
-  leaseId: 'a', jobId: 'job', payerId: PAYER, payeeId: 'p', asset: 'USD', providerId: 'provider', nodeId: 'node', taskIndex: 0, runNumber: 1,
-  gpuModelId: 'rtx-4090', gpuMilli: 1_000, priceMicrosPerGpuHour: 1_000_000n, emulated: true, started: true, ended: false, waivedReason: '',
-  chargedMs: 0n, charged: NOTHING, finalUsageIn: false,
+  leaseId: 'a',
+  jobId: 'job',
+  payerId: PAYER,
+  payeeId: 'p',
+  asset: 'USD',
+  providerId: 'provider',
+  nodeId: 'node',
+  taskIndex: 0,
+  runNumber: 1,
+  gpuModelId: 'rtx-4090',
+  gpuMilli: 1_000,
+  priceMicrosPerGpuHour: 1_000_000n,
+  emulated: true,
+  started: true,
+  ended: false,
+  waivedReason: '',
+  chargedMs: 0n,
+  charged: NOTHING,
+  finalUsageIn: false,
 };
 
 interface Run {
@@ -37,8 +53,20 @@ class World {
   readonly reversed = new Set<string>();
   readonly accounts = new Map<string, { posted: bigint; held: bigint }>();
 
-  constructor(private readonly runs: readonly Run[], holdMicros: bigint) {
-    this.hold = { jobId: 'job', payerId: PAYER, asset: 'USD', amount: holdMicros, remaining: holdMicros, feeBps: FEE_BPS, state: 'open', createTime: NOW };
+  constructor(
+    private readonly runs: readonly Run[],
+    holdMicros: bigint,
+  ) {
+    this.hold = {
+      jobId: 'job',
+      payerId: PAYER,
+      asset: 'USD',
+      amount: holdMicros,
+      remaining: holdMicros,
+      feeBps: FEE_BPS,
+      state: 'open',
+      createTime: NOW,
+    };
   }
 
   add(fact: Fact): void {
@@ -59,27 +87,44 @@ class World {
     const known = this.leases.get(fact.run);
     const ended = fact.is === 'ended' || (known?.ended ?? false);
     this.leases.set(fact.run, {
-      ...aLease, leaseId: String(fact.run), payeeId: `payee-${fact.run}`, priceMicrosPerGpuHour: run.price, ended,
-      waivedReason: ended && run.atFault ? 'PROVIDER_FAULT' : '', chargedMs: known?.chargedMs ?? 0n, charged: known?.charged ?? NOTHING,
+      ...aLease,
+      leaseId: String(fact.run),
+      payeeId: `payee-${fact.run}`,
+      priceMicrosPerGpuHour: run.price,
+      ended,
+      waivedReason: ended && run.atFault ? 'PROVIDER_FAULT' : '',
+      chargedMs: known?.chargedMs ?? 0n,
+      charged: known?.charged ?? NOTHING,
     });
   }
 
   private facts(): JobFacts {
     const leases = [...this.leases.entries()].map(([run, lease]) => ({
-      ...lease, finalUsageIn: this.arrived.has(`${run}/${this.runs[run]!.cumulativeMs.length - 1}`),
+      ...lease,
+      finalUsageIn: this.arrived.has(`${run}/${this.runs[run]!.cumulativeMs.length - 1}`),
     }));
     const known = new Map(leases.map((lease) => [lease.leaseId, lease]));
     return {
-      jobId: 'job', hold: this.hold, finished: this.finished, startedLeaseIds: this.runs.map((_, run) => String(run)), settled: this.settled > 0,
-      leases, waiting: this.windows.filter(({ usageId, leaseId }) => known.has(leaseId) && !this.charges.has(usageId)),
-      chargesAtFault: [...this.charges.values()].filter(({ usageId, leaseId }) => known.get(leaseId)?.waivedReason !== '' && !this.reversed.has(usageId)),
+      jobId: 'job',
+      hold: this.hold,
+      finished: this.finished,
+      startedLeaseIds: this.runs.map((_, run) => String(run)),
+      settled: this.settled > 0,
+      leases,
+      waiting: this.windows.filter(({ usageId, leaseId }) => known.has(leaseId) && !this.charges.has(usageId)),
+      chargesAtFault: [...this.charges.values()].filter(
+        ({ usageId, leaseId }) => known.get(leaseId)?.waivedReason !== '' && !this.reversed.has(usageId),
+      ),
     };
   }
 
   private settle(): void {
     const { transfers, charges, reversed, hold, settles } = settle(this.facts(), NOW);
     for (const { account, posted, held } of transfers.flatMap(effectsOf)) {
-      const before = this.accounts.get(account.code) ?? { posted: 0n, held: account.kind === 'wallet' ? this.hold.amount : 0n };
+      const before = this.accounts.get(account.code) ?? {
+        posted: 0n,
+        held: account.kind === 'wallet' ? this.hold.amount : 0n,
+      };
       this.accounts.set(account.code, { posted: before.posted + posted, held: before.held + held });
     }
     for (const charge of charges) {
@@ -97,24 +142,31 @@ class World {
 const aRun = fc.record({
   price: fc.bigInt({ min: 0n, max: 10_000_000n }),
   atFault: fc.boolean(),
-  cumulativeMs: fc.array(fc.bigInt({ min: 0n, max: 600_000n }), { minLength: 1, maxLength: 5 })
+  cumulativeMs: fc
+    .array(fc.bigInt({ min: 0n, max: 600_000n }), { minLength: 1, maxLength: 5 })
     .map((ms) => ms.toSorted((left, right) => (left < right ? -1 : 1))),
 });
 const factsOf = (runs: readonly Run[]): Fact[] => [
   { is: 'finished' },
   ...runs.flatMap((run, index): Fact[] => [
-    { is: 'started', run: index }, { is: 'ended', run: index }, ...run.cumulativeMs.map((_, window): Fact => ({ is: 'window', run: index, index: window })),
+    { is: 'started', run: index },
+    { is: 'ended', run: index },
+    ...run.cumulativeMs.map((_, window): Fact => ({ is: 'window', run: index, index: window })),
   ]),
 ];
 const lastMs = (run: Run): bigint => run.cumulativeMs.at(-1)!;
 const quoteFor = (runs: readonly Run[]): bigint =>
-  runs.filter((run) => !run.atFault).reduce((sum, run) => sum + chargeMicros({ priceMicrosPerGpuHour: run.price, gpuMilli: 1_000 }, lastMs(run)), 0n);
+  runs
+    .filter((run) => !run.atFault)
+    .reduce((sum, run) => sum + chargeMicros({ priceMicrosPerGpuHour: run.price, gpuMilli: 1_000 }, lastMs(run)), 0n);
 
 const aHistory = fc.array(aRun, { minLength: 1, maxLength: 4 }).chain((runs) => {
   const facts = factsOf(runs);
   return fc.record({
     runs: fc.constant(runs),
-    order: fc.tuple(fc.shuffledSubarray(facts, { minLength: facts.length }), fc.subarray(facts)).map(([all, again]) => [...all, ...again]),
+    order: fc
+      .tuple(fc.shuffledSubarray(facts, { minLength: facts.length }), fc.subarray(facts))
+      .map(([all, again]) => [...all, ...again]),
   });
 });
 
@@ -125,7 +177,8 @@ test('any order and repetition of the same facts ends in the same charges, and e
       for (const fact of order) world.add(fact);
       expect(world.settled).toBe(1);
       for (const [index, run] of runs.entries()) {
-        const due = run.atFault ? splitAt({ priceMicrosPerGpuHour: 0n, gpuMilli: 1, feeBps: 0n }, 0n)
+        const due = run.atFault
+          ? splitAt({ priceMicrosPerGpuHour: 0n, gpuMilli: 1, feeBps: 0n }, 0n)
           : splitAt({ priceMicrosPerGpuHour: run.price, gpuMilli: 1_000, feeBps: FEE_BPS }, lastMs(run));
         expect(world.accounts.get(`org:payee-${index}:payable`)?.posted ?? 0n).toBe(due.provider);
       }
@@ -164,12 +217,21 @@ test('a job does not settle while anything of a started lease is missing', () =>
 
 test('a priced window without a hold waits, a free one does not', () => {
   const facts: JobFacts = {
-    jobId: 'job', hold: undefined, finished: false, startedLeaseIds: [], settled: false, leases: [aLease],
-    waiting: [{ usageId: 'u', leaseId: 'a', cumulativeMs: 60_000n }], chargesAtFault: [],
+    jobId: 'job',
+    hold: undefined,
+    finished: false,
+    startedLeaseIds: [],
+    settled: false,
+    leases: [aLease],
+    waiting: [{ usageId: 'u', leaseId: 'a', cumulativeMs: 60_000n }],
+    chargesAtFault: [],
   };
   expect(settle(facts, NOW)).toMatchObject({ charges: [], transfers: [] });
   const free = settle({ ...facts, leases: [{ ...aLease, priceMicrosPerGpuHour: 0n }] }, NOW);
   expect(free).toMatchObject({ charges: [{ outcome: 'free', charge: 0n }], transfers: [] });
-  const neverRan = settle({ ...facts, leases: [{ ...aLease, started: false, ended: true, waivedReason: 'NEVER_STARTED' }] }, NOW);
+  const neverRan = settle(
+    { ...facts, leases: [{ ...aLease, started: false, ended: true, waivedReason: 'NEVER_STARTED' }] },
+    NOW,
+  );
   expect(neverRan).toMatchObject({ charges: [{ outcome: 'fault', charge: 0n }], transfers: [] });
 });

@@ -1,4 +1,14 @@
-import { chargedUpTo, isWaived, owedFor, postingsOf, reversalsOf, withCharge, type BilledLease, type Charge, type UsageWindow } from './charge';
+import {
+  chargedUpTo,
+  isWaived,
+  owedFor,
+  postingsOf,
+  reversalsOf,
+  withCharge,
+  type BilledLease,
+  type Charge,
+  type UsageWindow,
+} from './charge';
 import { closeHold, type Hold } from './hold';
 import { NOTHING, capSplit } from './rate';
 import { holdEffectOf, type Transfer } from './transfer';
@@ -95,14 +105,20 @@ class JobLedger {
 
   private chargeFor(window: UsageWindow, mayCap: boolean): Charge | undefined {
     const lease = this.lease(window.leaseId);
-    const key = { usageId: window.usageId, leaseId: lease.leaseId, billableMs: chargedUpTo(lease, window) - lease.chargedMs };
+    const key = {
+      usageId: window.usageId,
+      leaseId: lease.leaseId,
+      billableMs: chargedUpTo(lease, window) - lease.chargedMs,
+    };
     if (isWaived(lease)) return { ...key, ...NOTHING, outcome: 'fault' };
     if (lease.priceMicrosPerGpuHour === 0n) return { ...key, ...NOTHING, outcome: 'free' };
     if (this.hold === undefined) return undefined;
     const { feeBps, remaining, state } = this.hold;
     const owed = owedFor(lease, window, feeBps);
     if (owed.charge <= remaining) return { ...key, ...owed, outcome: 'charged' };
-    return mayCap || state !== 'open' ? { ...key, ...capSplit(lease.charged, owed, remaining, feeBps), outcome: 'capped' } : undefined;
+    return mayCap || state !== 'open'
+      ? { ...key, ...capSplit(lease.charged, owed, remaining, feeBps), outcome: 'capped' }
+      : undefined;
   }
 
   private apply(transfers: readonly Transfer[]): void {

@@ -46,16 +46,34 @@ export function totalOf(runs: readonly Split[]): Split {
  * The bill of a settled job: one line for each run that is not waived, in task and run order; the total is the exact sum of
  * the charges, so nothing is rounded here.
  */
-export function newInvoice(of: Pick<Invoice, 'invoiceId' | 'jobId' | 'payerId'>, runs: readonly RunCharge[], issueTime: Date): Invoice {
-  const lines = runs.filter((run) => run.waivedReason === '').toSorted(byTaskAndRun).map(lineOf);
+export function newInvoice(
+  of: Pick<Invoice, 'invoiceId' | 'jobId' | 'payerId'>,
+  runs: readonly RunCharge[],
+  issueTime: Date,
+): Invoice {
+  const lines = runs
+    .filter((run) => run.waivedReason === '')
+    .toSorted(byTaskAndRun)
+    .map(lineOf);
   return { ...of, totalMicros: lines.reduce((sum, line) => sum + line.amountMicros, 0n), lines, issueTime };
 }
 
 function lineOf(run: RunCharge): InvoiceLine {
   const { leaseId, taskIndex, runNumber, billableMs, priceMicrosPerGpuHour, gpuMilli } = run;
-  return { what: 'compute', leaseId, taskIndex, runNumber, billableMs, priceMicrosPerGpuHour, gpuMilli, amountMicros: run.charge };
+  return {
+    what: 'compute',
+    leaseId,
+    taskIndex,
+    runNumber,
+    billableMs,
+    priceMicrosPerGpuHour,
+    gpuMilli,
+    amountMicros: run.charge,
+  };
 }
 
 function byTaskAndRun(left: RunCharge, right: RunCharge): number {
-  return left.taskIndex - right.taskIndex || left.runNumber - right.runNumber || (left.leaseId < right.leaseId ? -1 : 1);
+  return (
+    left.taskIndex - right.taskIndex || left.runNumber - right.runNumber || (left.leaseId < right.leaseId ? -1 : 1)
+  );
 }

@@ -52,7 +52,10 @@ export function effectsOf(transfer: Transfer): Effect[] {
     case 'expire':
       return [{ account: debit, posted: 0n, held: -amount }];
     case 'post':
-      return [{ account: debit, posted: -amount, held: -amount }, { account: credit, posted: amount, held: 0n }];
+      return [
+        { account: debit, posted: -amount, held: -amount },
+        { account: credit, posted: amount, held: 0n },
+      ];
     case 'single':
     case 'reversal':
       return [
@@ -85,7 +88,8 @@ export function reversalOf(original: Transfer, holdIsOpen: boolean): Transfer {
 // A transfer is built by our own rules, so a bad one is a bug and not a refusal.
 function assertTransfer({ kind, debit, credit, amount, holdJobId, original }: Transfer): void {
   if (amount <= 0n || amount > AMOUNT_MAX) throw new Error(`a transfer moves 1 to ${AMOUNT_MAX}, not ${amount}`);
-  if (debit.asset !== credit.asset) throw new Error(`one transfer has one asset, not ${debit.asset} and ${credit.asset}`);
+  if (debit.asset !== credit.asset)
+    throw new Error(`one transfer has one asset, not ${debit.asset} and ${credit.asset}`);
   if (debit.code === credit.code) throw new Error(`a transfer has two accounts, not ${debit.code} twice`);
   const needsHold = kind === 'hold' || kind === 'post' || kind === 'release' || kind === 'expire';
   if (needsHold && holdJobId === undefined) throw new Error(`a ${kind} names its hold`);

@@ -27,9 +27,9 @@ export class Batcher<Item, Result> {
   }
 
   /** Throws what the call throws; `exhausted` BATCH_QUEUE_FULL when too much waits. */
-  add(item: Item): Promise<Result> {
+  add(item: Item, bytes: number): Promise<Result> {
     return new Promise((resolve, reject) => {
-      if (this.queue.offer({ item, resolve, reject }, this.nowMs())) this.pump();
+      if (this.queue.offer({ item, resolve, reject }, bytes, this.nowMs())) this.pump();
       else reject(new DomainError('exhausted', 'BATCH_QUEUE_FULL', 'too much waits for the peer: try again later'));
     });
   }

@@ -26,6 +26,8 @@ const WAIT_MS = 1_000;
 const ASK_MS = 3_000;
 /** A run that is over gets this long for its last chunks. */
 const LATE_CHUNKS_MS = 2_000;
+/** A stream's caller is checked when it opens; their token is good for a minute only, the stream for longer. */
+const AS_DISPATCH: OnBehalfOf = { callerToken: undefined };
 
 /** The log of a run, live. Who may read the job may read its log: the scheduler is asked on behalf of the caller. */
 export class FollowLog {
@@ -42,7 +44,7 @@ export class FollowLog {
     const release = this.slots.take(wanted.jobId);
     try {
       const run = await this.runOf(wanted, behalf, signal);
-      if (run !== undefined) yield* this.tell(run, wanted, behalf, signal);
+      if (run !== undefined) yield* this.tell(run, wanted, signal);
     } finally {
       release();
     }
@@ -50,8 +52,10 @@ export class FollowLog {
 
   /** Waits for a task's first run; undefined when the caller left before. */
   private async runOf(wanted: FollowedLog, behalf: OnBehalfOf, signal: AbortSignal): Promise<TaskRun | undefined> {
+    let asWhom = behalf;
     while (!signal.aborted) {
-      const runs = await this.scheduler.runsOf(wanted.jobId, wanted.taskIndex, behalf);
+      const runs = await this.scheduler.runsOf(wanted.jobId, wanted.taskIndex, asWhom);
+      asWhom = AS_DISPATCH;
       if (runs === undefined) throw new DomainError('not-found', 'TASK_NOT_FOUND', 'the job has no such task');
       const run = wanted.runNumber === 0 ? runs.at(-1) : runs.find(({ runNumber }) => runNumber === wanted.runNumber);
       if (run !== undefined) return run;
@@ -61,7 +65,7 @@ export class FollowLog {
     return undefined;
   }
 
-  private async *tell(run: TaskRun, wanted: FollowedLog, behalf: OnBehalfOf, signal: AbortSignal): AsyncGenerator<LogPiece, void, undefined> {
+  private async *tell(run: TaskRun, wanted: FollowedLog, signal: AbortSignal): AsyncGenerator<LogPiece, void, undefined> {
     const { leaseId, runNumber } = run;
     const life = new RunLife(run, this.nowMs());
     let { offsetBytes } = wanted;
@@ -80,7 +84,7 @@ export class FollowLog {
       }
       await this.logs.changed(leaseId, signal, WAIT_MS);
       if (life.mustAsk(this.nowMs())) {
-        const runs = await this.scheduler.runsOf(wanted.jobId, wanted.taskIndex, behalf);
+        const runs = await this.scheduler.runsOf(wanted.jobId, wanted.taskIndex, AS_DISPATCH);
         life.learn(runs?.find((one) => one.leaseId === leaseId), this.nowMs());
       }
     }

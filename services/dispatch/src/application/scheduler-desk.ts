@@ -2,6 +2,7 @@ import type { Clock } from '@daya/kernel';
 import type { LeaseStop, SignedOffer } from '../domain/frames';
 import type { LeasePermit } from '../domain/lease-permit';
 import {
+  BATCH_BYTES_MAX,
   BATCH_QUEUE_MAX,
   HEARTBEAT_DELAY_MS,
   HEARTBEATS_PER_CALL_MAX,
@@ -10,6 +11,7 @@ import {
   REPORT_DELAY_MS,
   REPORTS_PER_CALL_MAX,
 } from '../domain/limits';
+import { heartbeatBytes, reportBytes } from '../domain/weights';
 import { Batcher } from './batcher';
 import type { LeaseReport, NodeHeartbeat, NodeRenewal, ReportResult, Scheduler } from './ports';
 
@@ -30,7 +32,13 @@ export class SchedulerDesk {
     clock: Clock,
   ) {
     const nowMs = (): number => clock.now().getTime();
-    const limits = (itemsMax: number, delayMs: number, inFlight: number) => ({ itemsMax, delayMs, inFlight, queuedMax: BATCH_QUEUE_MAX });
+    const limits = (itemsMax: number, delayMs: number, inFlight: number) => ({
+      itemsMax,
+      delayMs,
+      inFlight,
+      bytesMax: BATCH_BYTES_MAX,
+      queuedMax: BATCH_QUEUE_MAX,
+    });
     // One call at a time: the reports of a lease must arrive in their order.
     this.reports = new Batcher(limits(REPORTS_PER_CALL_MAX, REPORT_DELAY_MS, 1), (batch) => scheduler.reportLeases(batch), nowMs);
     this.heartbeats = new Batcher(limits(HEARTBEATS_PER_CALL_MAX, HEARTBEAT_DELAY_MS, 2), (batch) => scheduler.renewLeases(batch), nowMs);
@@ -38,15 +46,15 @@ export class SchedulerDesk {
   }
 
   report(report: LeaseReport): Promise<ReportResult> {
-    return this.reports.add(report);
+    return this.reports.add(report, reportBytes(report.report));
   }
 
   renew(heartbeat: NodeHeartbeat): Promise<NodeRenewal | undefined> {
-    return this.heartbeats.add(heartbeat);
+    return this.heartbeats.add(heartbeat, heartbeatBytes(heartbeat.leases.length));
   }
 
   order(leaseId: string): Promise<LeaseOrder> {
-    return this.orders.add(leaseId);
+    return this.orders.add(leaseId, leaseId.length);
   }
 
   private async load(leaseIds: readonly string[]): Promise<readonly LeaseOrder[]> {

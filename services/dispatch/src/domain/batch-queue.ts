@@ -1,5 +1,7 @@
 export interface BatchLimits {
   readonly itemsMax: number;
+  /** Of one batch, by the items' weights; a heavier item goes alone. */
+  readonly bytesMax: number;
   /** The first item waits this long for others. */
   readonly delayMs: number;
   readonly queuedMax: number;
@@ -7,12 +9,14 @@ export interface BatchLimits {
 
 interface Queued<T> {
   readonly item: T;
+  readonly bytes: number;
   readonly arrivedMs: number;
 }
 
 /** Collects items into batches, in their order; time is an argument. */
 export class BatchQueue<T> {
   private queued: Queued<T>[] = [];
+  private bytes = 0;
 
   constructor(private readonly limits: BatchLimits) {}
 
@@ -21,9 +25,10 @@ export class BatchQueue<T> {
   }
 
   /** False when the queue is full: the item was not taken. */
-  offer(item: T, nowMs: number): boolean {
+  offer(item: T, bytes: number, nowMs: number): boolean {
     if (this.queued.length >= this.limits.queuedMax) return false;
-    this.queued.push({ item, arrivedMs: nowMs });
+    this.queued.push({ item, bytes, arrivedMs: nowMs });
+    this.bytes += bytes;
     return true;
   }
 
@@ -31,18 +36,31 @@ export class BatchQueue<T> {
   dueAtMs(): number | undefined {
     const [first] = this.queued;
     if (first === undefined) return undefined;
-    return this.queued.length >= this.limits.itemsMax ? 0 : first.arrivedMs + this.limits.delayMs;
+    const isFull = this.queued.length >= this.limits.itemsMax || this.bytes >= this.limits.bytesMax;
+    return isFull ? 0 : first.arrivedMs + this.limits.delayMs;
   }
 
   /** The oldest items, one batch of them; empty while the batch is not due. */
   take(nowMs: number): readonly T[] {
     const due = this.dueAtMs();
     if (due === undefined || due > nowMs) return [];
-    return this.queued.splice(0, this.limits.itemsMax).map(({ item }) => item);
+    return this.cut(this.batchLength());
   }
 
   /** Everything that waits, due or not. */
   clear(): readonly T[] {
-    return this.queued.splice(0).map(({ item }) => item);
+    return this.cut(this.queued.length);
+  }
+
+  private batchLength(): number {
+    let bytes = 0;
+    const tooHeavy = this.queued.findIndex((entry, index) => (bytes += entry.bytes) > this.limits.bytesMax && index > 0);
+    return Math.min(this.limits.itemsMax, tooHeavy === -1 ? this.queued.length : tooHeavy);
+  }
+
+  private cut(count: number): readonly T[] {
+    const taken = this.queued.splice(0, count);
+    this.bytes -= taken.reduce((sum, { bytes }) => sum + bytes, 0);
+    return taken.map(({ item }) => item);
   }
 }

@@ -25,14 +25,16 @@ export const OUTBOX_BYTES_MAX = 16 * MIB;
 export const HELD_LEASES_MAX = 256;
 export const TICKS_MAX = 2_000;
 export const ARTIFACTS_MAX = 2_000;
-export const ARTIFACT_PATH_BYTES_MAX = 512;
-export const REASON_LENGTH_MAX = 64;
+export const ARTIFACT_PATH_BYTES_MAX = 1_024;
 export const VERSION_LENGTH_MAX = 64;
 
 /** One call of the scheduler takes this many at most. */
 export const REPORTS_PER_CALL_MAX = 256;
 export const HEARTBEATS_PER_CALL_MAX = 1_000;
 export const OFFERS_PER_CALL_MAX = 64;
+/** Services take requests of up to 256 KiB; a batch stays well below, a single report a little. */
+export const BATCH_BYTES_MAX = 192 * KIB;
+export const REPORT_BYTES_MAX = 240 * KIB;
 /** Items that wait for a call; more are refused and come again. */
 export const BATCH_QUEUE_MAX = 20_000;
 /** How long the first item of a batch waits for company. */

@@ -1,9 +1,11 @@
 import type { Artifact, Report, ReportBody } from './frames';
-import { ARTIFACTS_MAX } from './limits';
+import { ARTIFACTS_MAX, REPORT_BYTES_MAX } from './limits';
 import { isArtifactPath, isReason, isSha256, isUuid } from './shapes';
+import { reportBytes } from './weights';
 
 export type ReportFault =
   | 'REPORT_INVALID'
+  | 'REPORT_TOO_LARGE'
   | 'ARTIFACTS_TOO_MANY'
   | 'ARTIFACT_PATH_INVALID'
   | 'ARTIFACT_PATH_REPEATED'
@@ -17,6 +19,7 @@ export function faultOf(report: Report): ReportFault | undefined {
   const { body } = report;
   if (body === undefined || !isUuid(report.leaseId) || report.leaseToken <= 0n) return 'REPORT_INVALID';
   if (!isUuid(report.reportId) || !hasValidReason(body)) return 'REPORT_INVALID';
+  if (reportBytes(report) > REPORT_BYTES_MAX) return 'REPORT_TOO_LARGE';
   return body.kind === 'exited' ? faultOfExit(body.cumulativeMs, body.artifacts) : undefined;
 }
 

@@ -37,6 +37,8 @@ export interface Ticks {
   refuse(tick: Tick, reason: TickRefusal): Promise<void>;
   /** Ticks that wait for news of this lease, in order. */
   waiting(leaseId: string): Promise<Tick[]>;
+  /** Accepted ticks of a lease that were received after a moment. */
+  acceptedAfter(leaseId: string, receivedAfterMs: number): Promise<Tick[]>;
   /** Refuses ticks whose lease did not come within the patience; returns how many. */
   giveUp(receivedBeforeMs: number, limit: number): Promise<number>;
 }

@@ -1,7 +1,7 @@
 import type { Clock, Timers } from '@daya/kernel';
 import { billableStopMs } from '../domain/lease';
 import { judge } from '../domain/tick';
-import { disagree, settleWindows, type AgentWord, type UsageWindow } from '../domain/usage';
+import { disagree, patienceMs, settleWindows, type AgentWord, type UsageWindow } from '../domain/usage';
 import { recordOf } from '../domain/usage-record';
 import type { LeaseRow, Transaction } from './ports';
 
@@ -31,6 +31,11 @@ export class SettleLease {
 
   /** Judges waiting ticks in order; each accepted one raises the counter that the next is judged against. */
   private async hear(tx: Transaction, lease: LeaseRow): Promise<AgentWord> {
+    if (lease.lost && lease.endMs !== undefined) {
+      // They were heard before the news that the lease had ended.
+      for (const tick of await tx.ticks.acceptedAfter(lease.leaseId, lease.endMs))
+        await tx.ticks.refuse(tick, 'LEASE_ENDED');
+    }
     let { counterMs } = await tx.ticks.word(lease.leaseId);
     for (const tick of await tx.ticks.waiting(lease.leaseId)) {
       const verdict = judge(tick, lease, counterMs);
@@ -55,10 +60,7 @@ export class SettleLease {
   private nextLookMs(lease: LeaseRow, windows: readonly UsageWindow[], nowMs: number): number | undefined {
     if (lease.startMs === undefined || windows.at(-1)?.final === true) return undefined;
     const from = Math.max(windows.at(-1)?.endMs ?? lease.startMs, lease.endMs ?? 0);
-    const soonest =
-      lease.endMs === undefined
-        ? from + this.timers.usageWindowMs + this.timers.usageEstimateMs
-        : from + this.timers.usageEstimateMs;
+    const soonest = from + (lease.endMs === undefined ? this.timers.usageWindowMs : 0) + patienceMs(lease, this.timers);
     return Math.max(soonest, nowMs + 1);
   }
 }

@@ -110,7 +110,12 @@ function dueBecause(
   if (!renewedPast) return undefined;
   const last = lease.endMs !== undefined && endMs === Math.min(lease.endMs, lease.expireMs);
   if (!last && agent.watermarkMs !== undefined && agent.watermarkMs >= endMs + timers.usageGraceMs) return 'word';
-  return nowMs >= Math.max(endMs, lease.endMs ?? 0) + timers.usageEstimateMs ? 'silence' : undefined;
+  return nowMs >= Math.max(endMs, lease.endMs ?? 0) + patienceMs(lease, timers) ? 'silence' : undefined;
+}
+
+/** How long the agent's last word is waited for. A lost lease's agent has none: only what is still on its way can count. */
+export function patienceMs(lease: Lease, timers: WindowTimers): number {
+  return lease.lost ? timers.usageGraceMs : timers.usageEstimateMs;
 }
 
 /** The last window is final once it reaches the billable stop and nobody is waited for. */
@@ -124,7 +129,7 @@ function markFinal(
 ): UsageWindow[] {
   const last = windows.at(-1);
   if (last === undefined || stopMs === undefined || last.endMs < stopMs) return [...windows];
-  const settled = agent.final || nowMs >= (lease.endMs ?? stopMs) + timers.usageEstimateMs;
+  const settled = agent.final || nowMs >= (lease.endMs ?? stopMs) + patienceMs(lease, timers);
   if (!settled) return [...windows];
   // The agent's last word may have come after the window was closed on an earlier one.
   const agentCumulativeMs = agent.counterMs > last.agentCumulativeMs ? agent.counterMs : last.agentCumulativeMs;

@@ -1,4 +1,4 @@
-import type { Scope } from '@daya/kernel';
+import type { Clock, IdGenerator, Scope } from '@daya/kernel';
 import type { ApiKey, StoredApiKey } from '../domain/api-key';
 import type { NodeCertificate } from '../domain/certificate';
 import type { EnrolmentToken } from '../domain/enrolment';
@@ -159,6 +159,15 @@ export abstract class Secrets {
   abstract matches(secret: string, hash: string | undefined): boolean;
   /** SHA-256 of what is no secret, hexadecimal. */
   abstract digest(bytes: Uint8Array): string;
+}
+
+/** Where new things come from: secrets, ids, the time. */
+export class Making {
+  constructor(
+    readonly secrets: Secrets,
+    readonly ids: IdGenerator,
+    readonly clock: Clock,
+  ) {}
 }
 
 export interface IssuedCertificate {

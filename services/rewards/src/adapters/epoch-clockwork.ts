@@ -1,5 +1,5 @@
 import type { Clock } from '@daya/kernel';
-import type { Logger } from '@daya/nest';
+import { withSpan, type Logger } from '@daya/nest';
 import type { CloseEpoch } from '../application/close-epoch';
 import type { EpochStore } from '../application/ports';
 import type { PublishEpochs } from '../application/publish-epochs';
@@ -9,12 +9,15 @@ import { epochAt, type Parameters } from '../domain/parameters';
 const TICK_MS = 500;
 /** A service that was away for long catches up in steps, so that it can be stopped in between. */
 const EPOCHS_PER_TICK_MAX = 100;
+const FORGET_EVERY_EPOCHS = 24;
 
 /** What the clockwork drives. */
-export interface EpochWork {
-  readonly close: CloseEpoch;
-  readonly publish: PublishEpochs;
-  readonly store: EpochStore;
+export abstract class EpochWork {
+  abstract readonly close: CloseEpoch;
+  abstract readonly publish: PublishEpochs;
+  abstract readonly store: EpochStore;
+  /** Drops what nothing needs any more. */
+  abstract readonly forget: () => Promise<unknown>;
 }
 
 /** Closes and publishes epochs as they become due. A failure is logged and met again at the next tick. */
@@ -22,6 +25,7 @@ export class EpochClockwork {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private stopping = false;
+  private closedSinceForgetting = 0;
 
   constructor(
     private readonly work: EpochWork,
@@ -33,7 +37,11 @@ export class EpochClockwork {
   /** Begins the chains with the epoch that is running now. Throws when an existing chain counts epochs differently. */
   async start(): Promise<void> {
     const now = BigInt(Math.floor(this.clock.now().getTime() / 1_000));
-    await this.work.store.beginChains(epochAt(this.parameters, now), this.parameters.genesisTime, this.parameters.epochSeconds);
+    await this.work.store.beginChains(
+      epochAt(this.parameters, now),
+      this.parameters.genesisTime,
+      this.parameters.epochSeconds,
+    );
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -50,14 +58,20 @@ export class EpochClockwork {
   }
 
   private async closeDue(): Promise<void> {
-    for (const asset of REWARD_ASSETS) await this.closeDueOf(asset);
+    let closed = 0;
+    for (const asset of REWARD_ASSETS) closed += await this.closeDueOf(asset);
     await this.work.publish.execute();
+    this.closedSinceForgetting += closed;
+    if (this.closedSinceForgetting < FORGET_EVERY_EPOCHS) return;
+    await this.work.forget();
+    this.closedSinceForgetting = 0;
   }
 
-  private async closeDueOf(asset: RewardAsset): Promise<void> {
+  private async closeDueOf(asset: RewardAsset): Promise<number> {
     for (let closed = 0; closed < EPOCHS_PER_TICK_MAX && !this.stopping; closed++) {
-      if (!(await this.work.close.execute(asset))) return;
+      if (!(await withSpan('close epoch', () => this.work.close.execute(asset)))) return closed;
       this.log.info({ asset }, 'epoch closed');
     }
+    return EPOCHS_PER_TICK_MAX;
   }
 }

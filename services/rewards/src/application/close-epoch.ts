@@ -43,9 +43,18 @@ export class CloseEpoch {
     const time = this.timeOf(epoch);
     const inputs = freeze(asset, epoch, time, await tx.collectFacts(asset, epoch, time));
     const before = await tx.predecessor(chain);
-    const predecessor: Predecessor = before && { state: parseEpochState(JSON.parse(before.stateText)), manifestSha256: before.manifestSha256 };
+    const predecessor: Predecessor = before && {
+      state: parseEpochState(JSON.parse(before.stateText)),
+      manifestSha256: before.manifestSha256,
+    };
     const closed = closeEpoch(this.parameters, inputs, predecessor);
-    await tx.insertEpoch(asset, time, closed, rewardsOf(inputs, closed), postingsOf(closed, this.vestedBefore(predecessor, closed)));
+    await tx.insertEpoch(
+      asset,
+      time,
+      closed,
+      rewardsOf(inputs, closed),
+      postingsOf(closed, this.vestedBefore(predecessor, closed)),
+    );
   }
 
   /** What the ledger holds as vested: the buckets as of the day on which the epoch before ended. */

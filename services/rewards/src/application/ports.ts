@@ -32,7 +32,13 @@ export interface CloseTransaction {
   /** The texts that the epoch before published; undefined before the first. */
   predecessor(chain: Chain): Promise<{ readonly stateText: string; readonly manifestSha256: string } | undefined>;
   /** Stores the epoch, its files, rewards, leaves and ledger rows, and moves the chain on. */
-  insertEpoch(asset: RewardAsset, time: EpochTime, closed: ClosedEpoch, rewards: readonly RewardRow[], postings: readonly Posting[]): Promise<void>;
+  insertEpoch(
+    asset: RewardAsset,
+    time: EpochTime,
+    closed: ClosedEpoch,
+    rewards: readonly RewardRow[],
+    postings: readonly Posting[],
+  ): Promise<void>;
 }
 
 export abstract class EpochStore {
@@ -41,7 +47,11 @@ export abstract class EpochStore {
   abstract beginChains(epoch: bigint, genesisTime: bigint, epochSeconds: bigint): Promise<void>;
   abstract chain(asset: RewardAsset): Promise<Chain>;
   /** The oldest epoch whose files are not published yet. */
-  abstract nextUnpublished(): Promise<{ readonly asset: RewardAsset; readonly epoch: bigint; readonly files: readonly PublishedFile[] } | undefined>;
+  abstract nextUnpublished(): Promise<
+    { readonly asset: RewardAsset; readonly epoch: bigint; readonly files: readonly PublishedFile[] } | undefined
+  >;
+  /** Drops what no open epoch can need any more: superseded versions of nodes and offers. */
+  abstract forgetHistory(): Promise<void>;
   /** Marks the epoch published and announces it, once. */
   abstract markPublished(asset: RewardAsset, epoch: bigint): Promise<void>;
 }
@@ -92,9 +102,20 @@ export interface EpochView {
 export abstract class EpochQueries {
   abstract epoch(scope: Scope, asset: RewardAsset, number: bigint): Promise<EpochView | undefined>;
   /** Newest first; `before` is the last row of the page before. */
-  abstract epochs(scope: Scope, asset: RewardAsset | undefined, before: EpochCursor | undefined, limit: number): Promise<readonly EpochView[]>;
+  abstract epochs(
+    scope: Scope,
+    asset: RewardAsset | undefined,
+    before: EpochCursor | undefined,
+    limit: number,
+  ): Promise<readonly EpochView[]>;
   /** By account; `after` is the last account of the page before. */
-  abstract rewards(scope: Scope, asset: RewardAsset, number: bigint, after: string, limit: number): Promise<readonly RewardRow[]>;
+  abstract rewards(
+    scope: Scope,
+    asset: RewardAsset,
+    number: bigint,
+    after: string,
+    limit: number,
+  ): Promise<readonly RewardRow[]>;
   /** The address that the account's awards went to by then; undefined when it never had any. */
   abstract addressOf(scope: Scope, asset: RewardAsset, number: bigint, account: string): Promise<string | undefined>;
   /** The text of a published file; undefined when there is no such epoch. */

@@ -2,7 +2,11 @@ import type { CapacityPay } from './capacity';
 import type { CellRow } from './snapshot';
 
 /** Extra pay per device id: cells share the pool by deficit, devices a cell's pot by capacity pay, which it at most doubles. */
-export function payBoost(capacity: readonly CapacityPay[], cells: readonly CellRow[], pool: bigint): ReadonlyMap<string, bigint> {
+export function payBoost(
+  capacity: readonly CapacityPay[],
+  cells: readonly CellRow[],
+  pool: bigint,
+): ReadonlyMap<string, bigint> {
   const deficitTotal = cells.reduce((sum, row) => sum + row.deficitMscu, 0n);
   if (deficitTotal === 0n) return new Map();
   const pots = new Map(cells.map((row) => [row.cell, (pool * row.deficitMscu) / deficitTotal]));

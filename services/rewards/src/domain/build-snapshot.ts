@@ -21,11 +21,20 @@ export function buildSnapshot(parameters: Parameters, inputs: EpochInputs, openi
   const history = new Map(opening.devices.map((row) => [row.device, row]));
   const soldMs = soldGpuMilliMs(inputs.charges);
   const epochMs = parameters.epochSeconds * MS_PER_SECOND;
-  const devices = inputs.devices.map((fact) => deviceRow(fact, rampOf(fact, history, parameters), hiredBps(fact, soldMs, epochMs)));
+  const devices = inputs.devices.map((fact) =>
+    deviceRow(fact, rampOf(fact, history, parameters), hiredBps(fact, soldMs, epochMs)),
+  );
   const eligible = devices.filter((row) => row.eligible);
   const activeMscu = eligible.reduce((sum, row) => sum + row.mscu, 0n);
-  const thisEpoch: UtilisationFact = { epoch: inputs.epoch, sold: soldMscuMs(inputs, soldMs), offered: activeMscu * epochMs };
-  const utilisation = [...opening.utilisation.filter((row) => row.epoch + UTILISATION_EPOCHS > inputs.epoch), thisEpoch];
+  const thisEpoch: UtilisationFact = {
+    epoch: inputs.epoch,
+    sold: soldMscuMs(inputs, soldMs),
+    offered: activeMscu * epochMs,
+  };
+  const utilisation = [
+    ...opening.utilisation.filter((row) => row.epoch + UTILISATION_EPOCHS > inputs.epoch),
+    thisEpoch,
+  ];
   const { jobs, debts } = jobRows(inputs.charges, opening.feeDebts, parameters.lambdaBps);
   return {
     snapshot: {
@@ -84,7 +93,8 @@ function countEpoch(row: DeviceRow, history: ReadonlyMap<string, DeviceHistory>)
 /** GPU-milli times milliseconds that customers paid for, per device; what was taken back counts against it. */
 function soldGpuMilliMs(charges: readonly ChargeFact[]): ReadonlyMap<string, bigint> {
   const sold = new Map<string, bigint>();
-  for (const { device, billableMs, gpuMilli } of charges) sold.set(device, (sold.get(device) ?? 0n) + billableMs * gpuMilli);
+  for (const { device, billableMs, gpuMilli } of charges)
+    sold.set(device, (sold.get(device) ?? 0n) + billableMs * gpuMilli);
   return sold;
 }
 
@@ -125,7 +135,11 @@ const medianThatKeeps = (subsidy: bigint): bigint => (subsidy * BPS + 2_999n) / 
 export const isRealMoney = (asset: string): boolean => asset === 'USD' || asset.startsWith('USDC:');
 
 /** One row per job and account. Fees that were taken back are first set off against the account's other fees, then owed. */
-function jobRows(charges: readonly ChargeFact[], debts: EpochState['feeDebts'], lambdaBps: bigint): { jobs: readonly JobRow[]; debts: EpochState['feeDebts'] } {
+function jobRows(
+  charges: readonly ChargeFact[],
+  debts: EpochState['feeDebts'],
+  lambdaBps: bigint,
+): { jobs: readonly JobRow[]; debts: EpochState['feeDebts'] } {
   const fees = new Map<string, { account: string; micros: bigint }>();
   for (const { job, account, moneyAsset, feeMicros } of charges) {
     const key = `${job}/${account}`;
@@ -133,7 +147,8 @@ function jobRows(charges: readonly ChargeFact[], debts: EpochState['feeDebts'], 
     fees.set(key, { account, micros });
   }
   const owed = new Map(debts.map((row) => [row.account, row.micros]));
-  for (const { account, micros } of fees.values()) if (micros < 0n) owed.set(account, (owed.get(account) ?? 0n) - micros);
+  for (const { account, micros } of fees.values())
+    if (micros < 0n) owed.set(account, (owed.get(account) ?? 0n) - micros);
   const jobs = [...fees]
     .sort(([a], [b]) => byUtf8(a, b))
     .map(([job, { account, micros }]) => {
@@ -143,5 +158,8 @@ function jobRows(charges: readonly ChargeFact[], debts: EpochState['feeDebts'], 
       owed.set(account, debt - setOff);
       return { job, account, feeMicros: earned - setOff, qualityBps: BPS, lambdaBps };
     });
-  return { jobs, debts: [...owed].filter(([, micros]) => micros > 0n).map(([account, micros]) => ({ account, micros })) };
+  return {
+    jobs,
+    debts: [...owed].filter(([, micros]) => micros > 0n).map(([account, micros]) => ({ account, micros })),
+  };
 }

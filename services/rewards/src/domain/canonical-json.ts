@@ -1,5 +1,6 @@
 /** What a published file may hold: no floats, so integers travel as decimal strings. */
-export type JsonValue = string | boolean | null | bigint | readonly JsonValue[] | { readonly [name: string]: JsonValue };
+export type JsonValue =
+  string | boolean | null | bigint | readonly JsonValue[] | { readonly [name: string]: JsonValue };
 
 /** The order of UTF-8 bytes; JavaScript's own order differs from U+E000 on. */
 export const byUtf8 = (a: string, b: string): number => Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'));

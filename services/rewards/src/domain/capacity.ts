@@ -45,7 +45,9 @@ export function deviceWeight(device: DeviceRow, stakePerMscu: bigint): bigint {
   if (!device.eligible) return 0n;
   const quality = device.qualityBps > QUALITY_BPS_MAX ? QUALITY_BPS_MAX : device.qualityBps;
   const idle = BPS - (5_000n * device.hiredBps) / BPS;
-  return coveredMscu(device, stakePerMscu) * quality * uptimeBps(device.checksOk, device.checks) * device.rampBps * idle;
+  return (
+    coveredMscu(device, stakePerMscu) * quality * uptimeBps(device.checksOk, device.checks) * device.rampBps * idle
+  );
 }
 
 /** Pays each device what its class's subsidy asks for; all are cut in proportion when the pool is smaller. */
@@ -54,7 +56,11 @@ export function payCapacity(snapshot: Snapshot, pool: bigint): readonly Capacity
   const asked = snapshot.devices.map((device) => {
     const weight = deviceWeight(device, snapshot.stakePerMscu);
     const subsidy = subsidies.get(device.gpuClass) ?? 0n;
-    return { device, weight, desired: (weight * subsidy * NANO) / (MSCU_PER_SCU * WEIGHT_SCALE * snapshot.priceHiMicros) };
+    return {
+      device,
+      weight,
+      desired: (weight * subsidy * NANO) / (MSCU_PER_SCU * WEIGHT_SCALE * snapshot.priceHiMicros),
+    };
   });
   const total = asked.reduce((sum, row) => sum + row.desired, 0n);
   return asked.map((row) => ({ ...row, pay: total <= pool ? row.desired : (pool * row.desired) / total }));

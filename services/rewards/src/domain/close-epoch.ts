@@ -55,7 +55,9 @@ export function closeEpoch(parameters: Parameters, inputs: EpochInputs, predeces
   const closing = closingState(opening, built, result, addToBuckets(opening.buckets, today, awards));
   const leaves = leavesOf(parameters, cumulativeVested(closing.buckets, today, 'address'));
   const root = leaves.accounts.length === 0 ? EMPTY_ROOT : cumulativeTree(leaves).root;
-  const concentration = concentrationOf(result.accounts.filter((row) => row.account !== INSURANCE_ACCOUNT).map((row) => row.amount));
+  const concentration = concentrationOf(
+    result.accounts.filter((row) => row.account !== INSURANCE_ACCOUNT).map((row) => row.amount),
+  );
   const files = [
     file('parameters.json', parametersJson(parameters), parameters.subsidies.length),
     ...(predecessor === undefined ? [] : [file('opening.json', epochStateJson(opening), opening.buckets.length)]),
@@ -66,7 +68,16 @@ export function closeEpoch(parameters: Parameters, inputs: EpochInputs, predeces
     file('state.json', epochStateJson(closing), closing.buckets.length),
     file('accounts.json', cumulativeAccountsJson(leaves), leaves.accounts.length),
   ];
-  const manifest = manifestJson(parameters, inputs, result, concentration, files, root, leaves, predecessor?.manifestSha256 ?? null);
+  const manifest = manifestJson(
+    parameters,
+    inputs,
+    result,
+    concentration,
+    files,
+    root,
+    leaves,
+    predecessor?.manifestSha256 ?? null,
+  );
   return {
     result,
     receipts,
@@ -82,11 +93,20 @@ export function closeEpoch(parameters: Parameters, inputs: EpochInputs, predeces
 }
 
 function awardsOf(result: EpochResult, { devices, charges }: EpochInputs): readonly Award[] {
-  const declared = new Map([...devices, ...charges].filter((row) => row.declaredAddress !== '').map((row) => [row.account, row.declaredAddress]));
+  const declared = new Map(
+    [...devices, ...charges]
+      .filter((row) => row.declaredAddress !== '')
+      .map((row) => [row.account, row.declaredAddress]),
+  );
   return result.accounts.map((row) => ({ ...row, address: declared.get(row.account) ?? derivedAddress(row.account) }));
 }
 
-function closingState(opening: EpochState, built: BuiltSnapshot, result: EpochResult, buckets: EpochState['buckets']): EpochState {
+function closingState(
+  opening: EpochState,
+  built: BuiltSnapshot,
+  result: EpochResult,
+  buckets: EpochState['buckets'],
+): EpochState {
   const { reserve, issuedBefore } = reserveFor(opening, result.epoch);
   return {
     epoch: result.epoch,
@@ -140,7 +160,11 @@ function manifestJson(
       unissued: result.available - result.issued,
       cumulative_vested: leaves.accounts.reduce((sum, row) => sum + row.cumulative, 0n),
     },
-    concentration: { top_owner_share_bps: concentration.topOwnerBps, hhi: concentration.hhi, owners: concentration.owners },
+    concentration: {
+      top_owner_share_bps: concentration.topOwnerBps,
+      hhi: concentration.hhi,
+      owners: concentration.owners,
+    },
     root,
     leaves: BigInt(leaves.accounts.length),
     previous_manifest_sha256: previous,

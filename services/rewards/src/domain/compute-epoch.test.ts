@@ -40,12 +40,27 @@ const snapshots: fc.Arbitrary<Snapshot> = fc
     floorLicences: amount(20n),
     devices,
     jobs: fc.uniqueArray(
-      fc.record({ job: fc.uuid(), account: fc.constantFrom(...ACCOUNTS), feeMicros: amount(10n ** 9n), qualityBps: bps, lambdaBps: amount(30_000n) }),
+      fc.record({
+        job: fc.uuid(),
+        account: fc.constantFrom(...ACCOUNTS),
+        feeMicros: amount(10n ** 9n),
+        qualityBps: bps,
+        lambdaBps: amount(30_000n),
+      }),
       { selector: (row) => row.job, maxLength: 8 },
     ),
-    cells: fc.uniqueArray(fc.record({ cell: fc.constantFrom('eu/h100', 'us/h100', 'ap/l4'), deficitMscu: amount(10n ** 6n) }), { selector: (row) => row.cell, maxLength: 3 }),
+    cells: fc.uniqueArray(
+      fc.record({ cell: fc.constantFrom('eu/h100', 'us/h100', 'ap/l4'), deficitMscu: amount(10n ** 6n) }),
+      { selector: (row) => row.cell, maxLength: 3 },
+    ),
     licences: fc.uniqueArray(
-      fc.record({ licence: fc.uuid(), owner: fc.constantFrom(...ACCOUNTS), operator: fc.constantFrom(...ACCOUNTS), commissionBps: amount(3_000n), points: amount(30n) }),
+      fc.record({
+        licence: fc.uuid(),
+        owner: fc.constantFrom(...ACCOUNTS),
+        operator: fc.constantFrom(...ACCOUNTS),
+        commissionBps: amount(3_000n),
+        points: amount(30n),
+      }),
       { selector: (row) => row.licence, maxLength: 6 },
     ),
   })
@@ -62,11 +77,14 @@ test('what is paid and what is unissued are the emission, pool by pool, never mo
       const { pools, unissued } = result;
       expect(sum(Object.values(pools))).toBe(result.available);
       expect(result.available).toBeLessThanOrEqual(result.ceiling);
-      for (const value of [...Object.values(pools), ...Object.values(unissued)]) expect(value).toBeGreaterThanOrEqual(0n);
+      for (const value of [...Object.values(pools), ...Object.values(unissued)])
+        expect(value).toBeGreaterThanOrEqual(0n);
       expect(sum(result.devices.map(({ capacity }) => capacity)) + unissued.capacity).toBe(pools.capacity);
       expect(sum(result.devices.map(({ boost }) => boost)) + unissued.boost).toBe(pools.boost);
       expect(sum(result.jobs.map((row) => row.amount)) + unissued.work).toBe(pools.work);
-      expect(sum(result.licences.map(({ owner, operator }) => owner + operator)) + unissued.checkers).toBe(pools.checkers);
+      expect(sum(result.licences.map(({ owner, operator }) => owner + operator)) + unissued.checkers).toBe(
+        pools.checkers,
+      );
       expect(sum(result.accounts.map((row) => row.amount))).toBe(result.issued);
       for (const row of result.devices) expect(row.boost).toBeLessThanOrEqual(row.capacity);
     }),
@@ -92,22 +110,39 @@ test('the order of rows does not matter', () => {
 
 test('one device as two identities never earns more, however mSCU and stake are divided', () => {
   fc.assert(
-    fc.property(snapshots, devices.filter((rows) => rows.length > 0), amount(10_000n), amount(10_000n), (snapshot, [device], mscuPart, stakePart) => {
-      if (device === undefined) return;
-      const whole: DeviceRow = { ...device, device: 'whole' };
-      const first: DeviceRow = { ...whole, device: 'half-1', mscu: (whole.mscu * mscuPart) / 10_000n, stake: (whole.stake * stakePart) / 10_000n };
-      const second: DeviceRow = { ...whole, device: 'half-2', account: 'sybil', mscu: whole.mscu - first.mscu, stake: whole.stake - first.stake };
-      const others = snapshot.devices.filter((row) => !['whole', 'half-1', 'half-2'].includes(row.device));
-      const one = computeEpoch({ ...snapshot, devices: [...others, whole] });
-      const two = computeEpoch({ ...snapshot, devices: [...others, first, second] });
-      expect(sum(two.devices.filter((row) => row.device.startsWith('half')).map((row) => row.weight))).toBeLessThanOrEqual(
-        one.devices.find((row) => row.device === 'whole')?.weight ?? 0n,
-      );
-      expect(sum(two.devices.filter((row) => row.device.startsWith('half')).map((row) => row.desired))).toBeLessThanOrEqual(
-        one.devices.find((row) => row.device === 'whole')?.desired ?? 0n,
-      );
-      expect(paidTo(two, ['half-1', 'half-2'])).toBeLessThanOrEqual(paidTo(one, ['whole']));
-    }),
+    fc.property(
+      snapshots,
+      devices.filter((rows) => rows.length > 0),
+      amount(10_000n),
+      amount(10_000n),
+      (snapshot, [device], mscuPart, stakePart) => {
+        if (device === undefined) return;
+        const whole: DeviceRow = { ...device, device: 'whole' };
+        const first: DeviceRow = {
+          ...whole,
+          device: 'half-1',
+          mscu: (whole.mscu * mscuPart) / 10_000n,
+          stake: (whole.stake * stakePart) / 10_000n,
+        };
+        const second: DeviceRow = {
+          ...whole,
+          device: 'half-2',
+          account: 'sybil',
+          mscu: whole.mscu - first.mscu,
+          stake: whole.stake - first.stake,
+        };
+        const others = snapshot.devices.filter((row) => !['whole', 'half-1', 'half-2'].includes(row.device));
+        const one = computeEpoch({ ...snapshot, devices: [...others, whole] });
+        const two = computeEpoch({ ...snapshot, devices: [...others, first, second] });
+        expect(
+          sum(two.devices.filter((row) => row.device.startsWith('half')).map((row) => row.weight)),
+        ).toBeLessThanOrEqual(one.devices.find((row) => row.device === 'whole')?.weight ?? 0n);
+        expect(
+          sum(two.devices.filter((row) => row.device.startsWith('half')).map((row) => row.desired)),
+        ).toBeLessThanOrEqual(one.devices.find((row) => row.device === 'whole')?.desired ?? 0n);
+        expect(paidTo(two, ['half-1', 'half-2'])).toBeLessThanOrEqual(paidTo(one, ['whole']));
+      },
+    ),
     { numRuns: 2_000 },
   );
 });
@@ -138,17 +173,32 @@ test('a new device never raises anybody else’s capacity pay', () => {
 test('the shares of a month sum to its ceiling exactly', () => {
   for (const reserve of [RESERVE_AT_GENESIS, 1n, 999_999_999_999n]) {
     let total = 0n;
-    for (let epoch = 0n; epoch < EPOCHS_PER_MONTH; epoch++) total += epochCeiling(reserve, 10n * EPOCHS_PER_MONTH + epoch);
+    for (let epoch = 0n; epoch < EPOCHS_PER_MONTH; epoch++)
+      total += epochCeiling(reserve, 10n * EPOCHS_PER_MONTH + epoch);
     expect(total).toBe(monthCeiling(reserve));
   }
-  expect([0n, 1n, 729n].map((epoch) => epochCeiling(RESERVE_AT_GENESIS, epoch))).toEqual([9_246_575_342_465n, 9_246_575_342_466n, 9_246_575_342_466n]);
+  expect([0n, 1n, 729n].map((epoch) => epochCeiling(RESERVE_AT_GENESIS, epoch))).toEqual([
+    9_246_575_342_465n,
+    9_246_575_342_466n,
+    9_246_575_342_466n,
+  ]);
 });
 
 test('gate and uptime at their edges', () => {
-  expect([gateBps(0n, 0n), gateBps(0n, 1n), gateBps(1_200n, 5_000n), gateBps(9n, 1n)]).toEqual([10_000n, 500n, 2_400n, 10_000n]);
-  expect([uptimeBps(0n, 0n), uptimeBps(11n, 12n), uptimeBps(12n, 12n), uptimeBps(9n, 12n), uptimeBps(49n, 50n), uptimeBps(8n, 10n)]).toEqual([
-    0n, 6_477n, 10_000n, 0n, 10_000n, 0n,
+  expect([gateBps(0n, 0n), gateBps(0n, 1n), gateBps(1_200n, 5_000n), gateBps(9n, 1n)]).toEqual([
+    10_000n,
+    500n,
+    2_400n,
+    10_000n,
   ]);
+  expect([
+    uptimeBps(0n, 0n),
+    uptimeBps(11n, 12n),
+    uptimeBps(12n, 12n),
+    uptimeBps(9n, 12n),
+    uptimeBps(49n, 50n),
+    uptimeBps(8n, 10n),
+  ]).toEqual([0n, 6_477n, 10_000n, 0n, 10_000n, 0n]);
 });
 
 test('nobody at all: the insurance fund is paid, the rest returns', () => {

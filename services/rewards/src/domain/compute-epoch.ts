@@ -47,7 +47,10 @@ export function computeEpoch(snapshot: Snapshot): EpochResult {
   const checkers = payCheckers(snapshot, pools.checkers);
 
   const awards: AccountAmount[] = [
-    ...capacity.map(({ device, pay }) => ({ account: device.account, amount: pay + (boosts.get(device.device) ?? 0n) })),
+    ...capacity.map(({ device, pay }) => ({
+      account: device.account,
+      amount: pay + (boosts.get(device.device) ?? 0n),
+    })),
     ...work.map(({ job, pay }) => ({ account: job.account, amount: pay })),
     ...checkers.map(({ licence, owner }) => ({ account: licence.owner, amount: owner })),
     ...checkers.map(({ licence, operator }) => ({ account: licence.operator, amount: operator })),
@@ -66,7 +69,13 @@ export function computeEpoch(snapshot: Snapshot): EpochResult {
     available,
     pools,
     devices: capacity
-      .map(({ device: { device }, weight, desired, pay }) => ({ device, weight, desired, capacity: pay, boost: boosts.get(device) ?? 0n }))
+      .map(({ device: { device }, weight, desired, pay }) => ({
+        device,
+        weight,
+        desired,
+        capacity: pay,
+        boost: boosts.get(device) ?? 0n,
+      }))
       .sort((a, b) => byUtf8(a.device, b.device)),
     jobs: work.map(({ job, pay }) => ({ job: job.job, amount: pay })).sort((a, b) => byUtf8(a.job, b.job)),
     licences: checkers

@@ -23,7 +23,8 @@ export function parseCumulativeAccounts(json: unknown): CumulativeAccounts {
       cumulative: row.decimal('cumulative'),
     })),
   };
-  if (parsed.accounts.length === 0 && problems.length === 0) top.problem('accounts', 'EMPTY', 'must hold at least one row');
+  if (parsed.accounts.length === 0 && problems.length === 0)
+    top.problem('accounts', 'EMPTY', 'must hold at least one row');
   const addresses = parsed.accounts.map((row) => row.account).filter((address) => address !== '');
   if (addresses.length === parsed.accounts.length) noteDuplicates(addresses, 'accounts', 'account', problems);
   refuseInvalid(problems);
@@ -41,7 +42,9 @@ function readAddress(row: StrictObject, name: string): string {
 
 /** OpenZeppelin's StandardMerkleTree over (chain id, distributor, account, cumulative). Throws on an empty list. */
 export function cumulativeTree({ chainId, distributor, accounts }: CumulativeAccounts): MerkleTree {
-  return new MerkleTree(accounts.map(({ account, cumulative }) => cumulativeLeaf(chainId, distributor, account, cumulative)));
+  return new MerkleTree(
+    accounts.map(({ account, cumulative }) => cumulativeLeaf(chainId, distributor, account, cumulative)),
+  );
 }
 
 /** The published form, sorted by address: the input of `rewards root` and of the independent script. */

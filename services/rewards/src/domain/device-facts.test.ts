@@ -2,7 +2,10 @@ import * as fc from 'fast-check';
 import { declaredAddresses, deviceFactsOf, onlineSlots, type NodeVersion } from './device-facts';
 
 const time = { startMs: 0, endMs: 12_000 };
-const change = (changeTimeMs: number, online: boolean): { changeTimeMs: number; online: boolean } => ({ changeTimeMs, online });
+const change = (changeTimeMs: number, online: boolean): { changeTimeMs: number; online: boolean } => ({
+  changeTimeMs,
+  online,
+});
 
 test.each([
   ['always online', [change(-5, true)], '111111111111'],
@@ -22,7 +25,9 @@ test('a node’s slots end with its revocation', () => {
 });
 
 test('a slot is ok exactly when every moment of it was online', () => {
-  const history = fc.array(fc.record({ changeTimeMs: fc.integer({ min: -10, max: 130 }), online: fc.boolean() }), { maxLength: 8 });
+  const history = fc.array(fc.record({ changeTimeMs: fc.integer({ min: -10, max: 130 }), online: fc.boolean() }), {
+    maxLength: 8,
+  });
   fc.assert(
     fc.property(history, (changes) => {
       const sorted = [...changes].sort((a, b) => a.changeTimeMs - b.changeTimeMs);
@@ -50,13 +55,29 @@ const aVersion = (over: Partial<NodeVersion>): NodeVersion => ({
 });
 
 test('a device is a node’s GPUs of one class, as they were at the end', () => {
-  const versions = [aVersion({}), aVersion({ version: 2n, changeTimeMs: 6_000, gpus: [{ gpuClass: 'l4', count: 1, mscuPerGpu: 500 }, { gpuClass: 'h100', count: 2, mscuPerGpu: 3_000 }] })];
+  const versions = [
+    aVersion({}),
+    aVersion({
+      version: 2n,
+      changeTimeMs: 6_000,
+      gpus: [
+        { gpuClass: 'l4', count: 1, mscuPerGpu: 500 },
+        { gpuClass: 'h100', count: 2, mscuPerGpu: 3_000 },
+      ],
+    }),
+  ];
   const facts = deviceFactsOf('DAYA', versions, new Map(), new Set(['n/l4']), time);
-  expect(facts.map((row) => [row.device, row.gpuCount, row.ineligibleReason])).toEqual([['n/l4', 1n, ''], ['n/h100', 2n, 'NOT_OFFERED']]);
+  expect(facts.map((row) => [row.device, row.gpuCount, row.ineligibleReason])).toEqual([
+    ['n/l4', 1n, ''],
+    ['n/h100', 2n, 'NOT_OFFERED'],
+  ]);
   expect(deviceFactsOf('DAYA_TEST', versions, new Map(), new Set(), time)).toEqual([]);
 });
 
 test('of a provider’s addresses the last declared one holds, whichever node repeats it', () => {
-  const versions = [aVersion({ nodeId: 'a', changeTimeMs: 9, rewardAddress: '0xnew' }), aVersion({ nodeId: 'b', changeTimeMs: 3, rewardAddress: '0xold' })];
+  const versions = [
+    aVersion({ nodeId: 'a', changeTimeMs: 9, rewardAddress: '0xnew' }),
+    aVersion({ nodeId: 'b', changeTimeMs: 3, rewardAddress: '0xold' }),
+  ];
   expect(declaredAddresses(versions)).toEqual(new Map([['p', '0xnew']]));
 });

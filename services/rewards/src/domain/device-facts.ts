@@ -42,7 +42,8 @@ export function deviceFactsOf(
     const checks = onlineSlots(history, Math.min(revoked, time.endMs), time);
     return latest.gpus.map(({ gpuClass, count, mscuPerGpu }): DeviceFact => {
       const device = deviceId(nodeId, gpuClass);
-      const reason = revoked < time.endMs ? 'NODE_REVOKED' : latest.ineligibleReason || (offered.has(device) ? '' : 'NOT_OFFERED');
+      const reason =
+        revoked < time.endMs ? 'NODE_REVOKED' : latest.ineligibleReason || (offered.has(device) ? '' : 'NOT_OFFERED');
       return {
         device,
         account: latest.providerId,
@@ -76,8 +77,16 @@ function historyByNode(versions: readonly NodeVersion[]): ReadonlyMap<string, No
 }
 
 /** One digit per twelfth of the epoch: 1 when the node was ONLINE from the slot's first to its last moment. */
-export function onlineSlots(history: readonly Pick<NodeVersion, 'changeTimeMs' | 'online'>[], untilMs: number, { startMs, endMs }: EpochTime): string {
-  const spans = history.map(({ changeTimeMs, online }, index) => ({ online, from: changeTimeMs, to: Math.min(history[index + 1]?.changeTimeMs ?? Infinity, untilMs) }));
+export function onlineSlots(
+  history: readonly Pick<NodeVersion, 'changeTimeMs' | 'online'>[],
+  untilMs: number,
+  { startMs, endMs }: EpochTime,
+): string {
+  const spans = history.map(({ changeTimeMs, online }, index) => ({
+    online,
+    from: changeTimeMs,
+    to: Math.min(history[index + 1]?.changeTimeMs ?? Infinity, untilMs),
+  }));
   const known = history[0]?.changeTimeMs ?? Infinity;
   return Array.from({ length: CHECK_SLOTS }, (_, slot) => {
     const from = startMs + ((endMs - startMs) * slot) / CHECK_SLOTS;

@@ -52,8 +52,29 @@ export interface ChargeFact {
   readonly late: boolean;
 }
 
-const DEVICE_FIELDS = ['device', 'account', 'declared_address', 'gpu_class', 'region', 'gpu_count', 'mscu_per_gpu', 'checks', 'ineligible_reason'];
-const CHARGE_FIELDS = ['charge', 'job', 'account', 'declared_address', 'device', 'money_asset', 'fee_micros', 'billable_ms', 'gpu_milli', 'late'];
+const DEVICE_FIELDS = [
+  'device',
+  'account',
+  'declared_address',
+  'gpu_class',
+  'region',
+  'gpu_count',
+  'mscu_per_gpu',
+  'checks',
+  'ineligible_reason',
+];
+const CHARGE_FIELDS = [
+  'charge',
+  'job',
+  'account',
+  'declared_address',
+  'device',
+  'money_asset',
+  'fee_micros',
+  'billable_ms',
+  'gpu_milli',
+  'late',
+];
 
 /** Reads a published inputs file. Refuses with `invalid` INVALID_FIELDS that names every violated row and field. */
 export function parseEpochInputs(json: unknown): EpochInputs {
@@ -68,8 +89,18 @@ export function parseEpochInputs(json: unknown): EpochInputs {
     devices: top.rows('devices', DEVICE_FIELDS, readDevice),
     charges: top.rows('charges', CHARGE_FIELDS, readCharge),
   };
-  noteDuplicates(inputs.devices.map((row) => row.device), 'devices', 'device', problems);
-  noteDuplicates(inputs.charges.map((row) => row.charge), 'charges', 'charge', problems);
+  noteDuplicates(
+    inputs.devices.map((row) => row.device),
+    'devices',
+    'device',
+    problems,
+  );
+  noteDuplicates(
+    inputs.charges.map((row) => row.charge),
+    'charges',
+    'charge',
+    problems,
+  );
   refuseInvalid(problems);
   return inputs;
 }
@@ -111,7 +142,8 @@ function readAccount(row: StrictObject): string {
 
 function readDeclaredAddress(row: StrictObject): string {
   const address = row.text('declared_address', { mayBeEmpty: true });
-  if (address !== '' && !isAddress(address)) row.problem('declared_address', 'NOT_AN_ADDRESS', 'must be empty, or 0x and 40 hexadecimal digits');
+  if (address !== '' && !isAddress(address))
+    row.problem('declared_address', 'NOT_AN_ADDRESS', 'must be empty, or 0x and 40 hexadecimal digits');
   return address.toLowerCase();
 }
 

@@ -34,7 +34,16 @@ export interface DeviceHistory {
 /** Sums over many GPUs and milliseconds outgrow an int64 long before they are wrong. */
 const SUM_MAX = 2n ** 127n;
 
-const FIELDS = ['version', 'epoch', 'reserve_at_month_start', 'issued_in_month', 'utilisation', 'devices', 'fee_debts', 'buckets'];
+const FIELDS = [
+  'version',
+  'epoch',
+  'reserve_at_month_start',
+  'issued_in_month',
+  'utilisation',
+  'devices',
+  'fee_debts',
+  'buckets',
+];
 
 /** Reads a published state file. Refuses with `invalid` INVALID_FIELDS that names every violated row and field. */
 export function parseEpochState(json: unknown): EpochState {
@@ -55,7 +64,10 @@ export function parseEpochState(json: unknown): EpochState {
       mscu: row.decimal('mscu'),
       eligibleEpochs: row.decimal('eligible_epochs'),
     })),
-    feeDebts: top.rows('fee_debts', ['account', 'micros'], (row) => ({ account: row.text('account'), micros: row.decimal('micros') })),
+    feeDebts: top.rows('fee_debts', ['account', 'micros'], (row) => ({
+      account: row.text('account'),
+      micros: row.decimal('micros'),
+    })),
     buckets: top.rows('buckets', ['account', 'address', 'day', 'amount'], (row) => ({
       account: row.text('account'),
       address: row.text('address'),
@@ -94,7 +106,10 @@ export const stateBefore = (firstEpoch: bigint): EpochState => ({
 });
 
 /** The reserve as the month of `epoch` began: what an earlier month left unissued stays in it. */
-export function reserveFor(opening: EpochState, epoch: bigint): { readonly reserve: bigint; readonly issuedBefore: bigint } {
+export function reserveFor(
+  opening: EpochState,
+  epoch: bigint,
+): { readonly reserve: bigint; readonly issuedBefore: bigint } {
   const sameMonth = opening.epoch >= 0n && emissionMonth(opening.epoch) === emissionMonth(epoch);
   if (sameMonth) return { reserve: opening.reserveAtMonthStart, issuedBefore: opening.issuedInMonth };
   return { reserve: opening.reserveAtMonthStart - opening.issuedInMonth, issuedBefore: 0n };

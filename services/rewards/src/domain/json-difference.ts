@@ -11,7 +11,9 @@ export function firstDifference(published: string, recomputed: string): string {
 
 function compare(published: unknown, recomputed: unknown, path: string): string | undefined {
   if (!isBranch(published) || !isBranch(recomputed) || Array.isArray(published) !== Array.isArray(recomputed)) {
-    return published === recomputed ? undefined : `${path || 'file'} published ${brief(published)}, recomputed ${brief(recomputed)}`;
+    return published === recomputed
+      ? undefined
+      : `${path || 'file'} published ${brief(published)}, recomputed ${brief(recomputed)}`;
   }
   for (const key of new Set([...Object.keys(recomputed), ...Object.keys(published)])) {
     const at = Array.isArray(recomputed) ? `${path}[${key}]` : `${path}${path && '.'}${key}`;
@@ -22,5 +24,6 @@ function compare(published: unknown, recomputed: unknown, path: string): string 
 }
 
 const isBranch = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-const own = (value: Record<string, unknown>, key: string): unknown => (Object.hasOwn(value, key) ? value[key] : undefined);
+const own = (value: Record<string, unknown>, key: string): unknown =>
+  Object.hasOwn(value, key) ? value[key] : undefined;
 const brief = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 120));

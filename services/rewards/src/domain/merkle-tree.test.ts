@@ -3,7 +3,9 @@ import { parseCumulativeAccounts, cumulativeTree, type CumulativeAccounts } from
 import { MerkleTree, cumulativeLeaf, verifyProof } from './merkle-tree';
 import { derivedAddress } from './address';
 
-const address = fc.uint8Array({ minLength: 20, maxLength: 20 }).map((bytes) => `0x${Buffer.from(bytes).toString('hex')}`);
+const address = fc
+  .uint8Array({ minLength: 20, maxLength: 20 })
+  .map((bytes) => `0x${Buffer.from(bytes).toString('hex')}`);
 const lists: fc.Arbitrary<CumulativeAccounts> = fc.record({
   chainId: fc.bigInt({ min: 1n, max: 2n ** 32n }),
   distributor: address,
@@ -28,7 +30,10 @@ test('every leaf has a proof that verifies, whatever the order of rows', () => {
 });
 
 test('each changed byte of a leaf or of a proof fails', () => {
-  const accounts = Array.from({ length: 11 }, (_, index) => ({ account: derivedAddress(`account-${index}`), cumulative: BigInt(index) * 77n }));
+  const accounts = Array.from({ length: 11 }, (_, index) => ({
+    account: derivedAddress(`account-${index}`),
+    cumulative: BigInt(index) * 77n,
+  }));
   const list = { chainId: 31_337n, distributor: derivedAddress('distributor'), accounts };
   const tree = cumulativeTree(list);
   let mutations = 0;
@@ -53,7 +58,13 @@ test('each changed byte of a leaf or of a proof fails', () => {
 test('each field of a leaf changes its hash', () => {
   const [a, b] = [derivedAddress('a'), derivedAddress('b')];
   const hex = (leaf: Uint8Array): string => Buffer.from(leaf).toString('hex');
-  const all = [cumulativeLeaf(1n, a, b, 5n), cumulativeLeaf(2n, a, b, 5n), cumulativeLeaf(1n, b, b, 5n), cumulativeLeaf(1n, a, a, 5n), cumulativeLeaf(1n, a, b, 6n)];
+  const all = [
+    cumulativeLeaf(1n, a, b, 5n),
+    cumulativeLeaf(2n, a, b, 5n),
+    cumulativeLeaf(1n, b, b, 5n),
+    cumulativeLeaf(1n, a, a, 5n),
+    cumulativeLeaf(1n, a, b, 6n),
+  ];
   expect(new Set(all.map(hex)).size).toBe(all.length);
 });
 
@@ -68,12 +79,20 @@ const row = (account: string, cumulative: unknown = '1'): unknown => ({ account,
 
 test.each([
   ['an empty list', aList([]), 'accounts'],
-  ['a duplicate in another case', aList([row(derivedAddress('a')), row(derivedAddress('a').toUpperCase().replace('0X', '0x'))]), 'accounts[1].account'],
+  [
+    'a duplicate in another case',
+    aList([row(derivedAddress('a')), row(derivedAddress('a').toUpperCase().replace('0X', '0x'))]),
+    'accounts[1].account',
+  ],
   ['39 digits', aList([row(derivedAddress('a').slice(0, -1))]), 'accounts[0].account'],
   ['41 digits', aList([row(`${derivedAddress('a')}0`)]), 'accounts[0].account'],
   ['no prefix', aList([row(`${derivedAddress('a').slice(2)}00`)]), 'accounts[0].account'],
   ['no hex', aList([row(`0x${'g'.repeat(40)}`)]), 'accounts[0].account'],
-  ['a malformed distributor', { chain_id: '1', distributor: '0x1', accounts: [row(derivedAddress('a'))] }, 'distributor'],
+  [
+    'a malformed distributor',
+    { chain_id: '1', distributor: '0x1', accounts: [row(derivedAddress('a'))] },
+    'distributor',
+  ],
   ['a numeric cumulative', aList([row(derivedAddress('a'), 1)]), 'accounts[0].cumulative'],
   ['2^63', aList([row(derivedAddress('a'), '9223372036854775808')]), 'accounts[0].cumulative'],
 ])('root: %s is refused by row and field', (_name, json, field) => {
@@ -81,5 +100,7 @@ test.each([
 });
 
 test('a cumulative of 0 is allowed', () => {
-  expect(cumulativeTree(parseCumulativeAccounts(aList([row(derivedAddress('a'), '0')]))).root).toMatch(/^0x[0-9a-f]{64}$/);
+  expect(cumulativeTree(parseCumulativeAccounts(aList([row(derivedAddress('a'), '0')]))).root).toMatch(
+    /^0x[0-9a-f]{64}$/,
+  );
 });

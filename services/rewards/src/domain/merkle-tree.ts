@@ -24,9 +24,12 @@ export class MerkleTree {
     const nodes = new Array<Uint8Array>(2 * leaves.length - 1);
     const last = nodes.length - 1;
     [...leaves].sort(Buffer.compare).forEach((leaf, index) => (nodes[last - index] = leaf));
-    for (let index = last - leaves.length; index >= 0; index--) nodes[index] = hashPair(at(nodes, 2 * index + 1), at(nodes, 2 * index + 2));
+    for (let index = last - leaves.length; index >= 0; index--)
+      nodes[index] = hashPair(at(nodes, 2 * index + 1), at(nodes, 2 * index + 2));
     this.nodes = nodes;
-    this.positions = new Map(nodes.map((node, index) => [bytesToHex(node), index] as const).slice(last + 1 - leaves.length));
+    this.positions = new Map(
+      nodes.map((node, index) => [bytesToHex(node), index] as const).slice(last + 1 - leaves.length),
+    );
   }
 
   get root(): string {
@@ -51,7 +54,8 @@ export function verifyProof(root: string, leaf: Uint8Array, proof: readonly stri
   return `0x${bytesToHex(top)}` === root;
 }
 
-const hashPair = (a: Uint8Array, b: Uint8Array): Uint8Array => keccak_256(Buffer.compare(a, b) < 0 ? concatBytes(a, b) : concatBytes(b, a));
+const hashPair = (a: Uint8Array, b: Uint8Array): Uint8Array =>
+  keccak_256(Buffer.compare(a, b) < 0 ? concatBytes(a, b) : concatBytes(b, a));
 
 function at(nodes: readonly Uint8Array[], index: number): Uint8Array {
   const node = nodes[index];

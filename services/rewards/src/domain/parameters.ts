@@ -42,8 +42,18 @@ export interface Subsidy {
 
 /** An epoch's length and grace come from the environment, the rest from the operator's file. */
 export const OPERATOR_FIELDS = [
-  'version', 'chain_id', 'distributor', 'genesis_time', 'price_hi_micros', 'stake_per_mscu', 'floor_licences', 'lambda_bps',
-  'baseline', 'warm_up_epochs', 'full_ramp_epochs', 'subsidies',
+  'version',
+  'chain_id',
+  'distributor',
+  'genesis_time',
+  'price_hi_micros',
+  'stake_per_mscu',
+  'floor_licences',
+  'lambda_bps',
+  'baseline',
+  'warm_up_epochs',
+  'full_ramp_epochs',
+  'subsidies',
 ] as const;
 const TIMING_FIELDS = ['epoch_seconds', 'grace_seconds'] as const;
 
@@ -75,11 +85,18 @@ export function parseParameters(json: unknown): Parameters {
       microsPerScuHour: row.decimal('micros_per_scu_hour', AMOUNT_MAX / BPS),
     })),
   };
-  if (!isAddress(parameters.distributor)) top.problem('distributor', 'NOT_AN_ADDRESS', 'must be 0x and 40 hexadecimal digits');
+  if (!isAddress(parameters.distributor))
+    top.problem('distributor', 'NOT_AN_ADDRESS', 'must be 0x and 40 hexadecimal digits');
   if (parameters.priceHiMicros === 0n) top.problem('price_hi_micros', 'OUT_OF_RANGE', 'must be above 0');
   if (parameters.epochSeconds === 0n) top.problem('epoch_seconds', 'OUT_OF_RANGE', 'must be above 0');
-  if (parameters.fullRampEpochs < parameters.warmUpEpochs) top.problem('full_ramp_epochs', 'OUT_OF_RANGE', 'must be at least warm_up_epochs');
-  noteDuplicates(parameters.subsidies.map((row) => row.gpuClass), 'subsidies', 'gpu_class', problems);
+  if (parameters.fullRampEpochs < parameters.warmUpEpochs)
+    top.problem('full_ramp_epochs', 'OUT_OF_RANGE', 'must be at least warm_up_epochs');
+  noteDuplicates(
+    parameters.subsidies.map((row) => row.gpuClass),
+    'subsidies',
+    'gpu_class',
+    problems,
+  );
   refuseInvalid(problems);
   return parameters;
 }
@@ -107,7 +124,8 @@ export const parametersJson = (parameters: Parameters): JsonValue => ({
     .map((row) => ({ gpu_class: row.gpuClass, micros_per_scu_hour: row.microsPerScuHour })),
 });
 
-export const epochStart = ({ genesisTime, epochSeconds }: Parameters, epoch: bigint): bigint => genesisTime + epoch * epochSeconds;
+export const epochStart = ({ genesisTime, epochSeconds }: Parameters, epoch: bigint): bigint =>
+  genesisTime + epoch * epochSeconds;
 
 /** The epoch that holds a moment (unix seconds). Throws a plain Error before genesis. */
 export function epochAt({ genesisTime, epochSeconds }: Parameters, unixSeconds: bigint): bigint {

@@ -86,7 +86,9 @@ test.each([null, 'text', 5, [], undefined])('%p is not a snapshot', (json) => {
 });
 
 test('a member called __proto__ is an unknown field', () => {
-  expect(refusedFields(JSON.parse(JSON.stringify(aSnapshotJson()).replace('{', '{"__proto__":"1",')))).toEqual(['__proto__']);
+  expect(refusedFields(JSON.parse(JSON.stringify(aSnapshotJson()).replace('{', '{"__proto__":"1",')))).toEqual([
+    '__proto__',
+  ]);
 });
 
 test('a device quality above 11,000 counts as 11,000', () => {

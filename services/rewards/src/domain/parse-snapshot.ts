@@ -1,14 +1,45 @@
 import { refuseInvalid, type FieldViolation } from '@daya/kernel';
-import { BPS, INSURANCE_ACCOUNT, type CellRow, type ClassRow, type DeviceRow, type JobRow, type LicenceRow, type Snapshot } from './snapshot';
+import {
+  BPS,
+  INSURANCE_ACCOUNT,
+  type CellRow,
+  type ClassRow,
+  type DeviceRow,
+  type JobRow,
+  type LicenceRow,
+  type Snapshot,
+} from './snapshot';
 import { StrictObject, noteDuplicates } from './strict-object';
 
 const COMMISSION_BPS_MAX = 3_000n;
 const LAMBDA_BPS_MAX = 30_000n;
 
-const SCALARS = ['epoch', 'reserve_at_month_start', 'active_mscu', 'baseline_mscu', 'utilisation_bps', 'price_hi_micros', 'stake_per_mscu', 'floor_licences'];
+const SCALARS = [
+  'epoch',
+  'reserve_at_month_start',
+  'active_mscu',
+  'baseline_mscu',
+  'utilisation_bps',
+  'price_hi_micros',
+  'stake_per_mscu',
+  'floor_licences',
+];
 const LISTS = ['classes', 'devices', 'jobs', 'cells', 'licences'];
 const CLASS_FIELDS = ['gpu_class', 'subsidy_micros_per_scu_hour', 'paid_median_micros_per_scu_hour'];
-const DEVICE_FIELDS = ['device', 'account', 'gpu_class', 'cell', 'mscu', 'quality_bps', 'checks', 'checks_ok', 'ramp_bps', 'hired_bps', 'stake', 'eligible'];
+const DEVICE_FIELDS = [
+  'device',
+  'account',
+  'gpu_class',
+  'cell',
+  'mscu',
+  'quality_bps',
+  'checks',
+  'checks_ok',
+  'ramp_bps',
+  'hired_bps',
+  'stake',
+  'eligible',
+];
 const JOB_FIELDS = ['job', 'account', 'fee_micros', 'quality_bps', 'lambda_bps'];
 const LICENCE_FIELDS = ['licence', 'owner', 'operator', 'commission_bps', 'points'];
 
@@ -94,13 +125,42 @@ function noteCrossFieldProblems(snapshot: Snapshot, problems: FieldViolation[]):
   const known = new Set(snapshot.classes.map((row) => row.gpuClass));
   snapshot.devices.forEach((row, index) => {
     if (known.has(row.gpuClass)) return;
-    problems.push({ field: `devices[${index}].gpu_class`, reason: 'GPU_CLASS_UNKNOWN', description: 'is in no row of classes' });
+    problems.push({
+      field: `devices[${index}].gpu_class`,
+      reason: 'GPU_CLASS_UNKNOWN',
+      description: 'is in no row of classes',
+    });
   });
-  noteDuplicates(snapshot.classes.map((row) => row.gpuClass), 'classes', 'gpu_class', problems);
-  noteDuplicates(snapshot.devices.map((row) => row.device), 'devices', 'device', problems);
-  noteDuplicates(snapshot.jobs.map((row) => row.job), 'jobs', 'job', problems);
-  noteDuplicates(snapshot.cells.map((row) => row.cell), 'cells', 'cell', problems);
-  noteDuplicates(snapshot.licences.map((row) => row.licence), 'licences', 'licence', problems);
+  noteDuplicates(
+    snapshot.classes.map((row) => row.gpuClass),
+    'classes',
+    'gpu_class',
+    problems,
+  );
+  noteDuplicates(
+    snapshot.devices.map((row) => row.device),
+    'devices',
+    'device',
+    problems,
+  );
+  noteDuplicates(
+    snapshot.jobs.map((row) => row.job),
+    'jobs',
+    'job',
+    problems,
+  );
+  noteDuplicates(
+    snapshot.cells.map((row) => row.cell),
+    'cells',
+    'cell',
+    problems,
+  );
+  noteDuplicates(
+    snapshot.licences.map((row) => row.licence),
+    'licences',
+    'licence',
+    problems,
+  );
 }
 
 // A field that could not be read answered a harmless value, which may break a second rule; only the first report is true.

@@ -50,18 +50,43 @@ export function receiptsOf(inputs: EpochInputs, snapshot: Snapshot, result: Epoc
       rampBps: row.rampBps,
       hiredBps: row.hiredBps,
       subsidyMicrosPerScuHour: subsidy,
-      capacityReason: capacity > 0n ? '' : capacityReason(row, facts.get(row.device)?.ineligibleReason ?? '', snapshot, subsidy, desired, result.pools.capacity),
+      capacityReason:
+        capacity > 0n
+          ? ''
+          : capacityReason(
+              row,
+              facts.get(row.device)?.ineligibleReason ?? '',
+              snapshot,
+              subsidy,
+              desired,
+              result.pools.capacity,
+            ),
       boostReason: boost > 0n ? '' : boostReason(row, capacity, snapshot),
     };
   });
   const jobs = snapshot.jobs.map((row): JobReceipt => {
     const amount = amounts.get(row.job) ?? 0n;
-    return { job: row.job, account: row.account, amount, reason: amount > 0n ? '' : jobReason(row.feeMicros, result.pools.work) };
+    return {
+      job: row.job,
+      account: row.account,
+      amount,
+      reason: amount > 0n ? '' : jobReason(row.feeMicros, result.pools.work),
+    };
   });
-  return { devices: devices.sort((a, b) => byUtf8(a.device, b.device)), jobs: jobs.sort((a, b) => byUtf8(a.job, b.job)) };
+  return {
+    devices: devices.sort((a, b) => byUtf8(a.device, b.device)),
+    jobs: jobs.sort((a, b) => byUtf8(a.job, b.job)),
+  };
 }
 
-function capacityReason(row: DeviceRow, ineligible: string, snapshot: Snapshot, subsidy: bigint, desired: bigint, pool: bigint): string {
+function capacityReason(
+  row: DeviceRow,
+  ineligible: string,
+  snapshot: Snapshot,
+  subsidy: bigint,
+  desired: bigint,
+  pool: bigint,
+): string {
   if (!row.eligible) return ineligible;
   if (row.mscu === 0n) return 'CLASS_NOT_RATED';
   if (uptimeBps(row.checksOk, row.checks) === 0n) return 'UPTIME_BELOW_80_PERCENT';
@@ -84,9 +109,11 @@ function jobReason(feeMicros: bigint, pool: bigint): string {
 }
 
 /** Why an account with devices or work got nothing: its first device's reason, else its first job's. */
-export function zeroReasonOf(account: string, { devices, jobs }: Receipts): string {
-  const device = devices.find((row) => row.account === account);
-  return device?.capacityReason ?? jobs.find((row) => row.account === account)?.reason ?? 'NOTHING_EARNED';
+export function zeroReasons({ devices, jobs }: Receipts): ReadonlyMap<string, string> {
+  const reasons = new Map<string, string>();
+  for (const { account, capacityReason: reason } of devices) if (!reasons.has(account)) reasons.set(account, reason);
+  for (const { account, reason } of jobs) if (!reasons.has(account)) reasons.set(account, reason);
+  return reasons;
 }
 
 export const receiptsJson = ({ devices, jobs }: Receipts): JsonValue => ({

@@ -1,7 +1,7 @@
 import { derivedAddress } from './address';
 import type { ClosedEpoch } from './close-epoch';
 import type { EpochInputs } from './epoch-inputs';
-import { zeroReasonOf } from './receipts';
+import { zeroReasons } from './receipts';
 
 /** What is left of the supply; every award comes out of it. */
 export const RESERVE = 'reserve';
@@ -20,17 +20,16 @@ export interface EpochReward {
 /** Every account that had a device or work in the epoch or was awarded something; a zero always has its reason. */
 export function rewardsOf(inputs: EpochInputs, closed: ClosedEpoch): readonly EpochReward[] {
   const awards = new Map(closed.awards.map((award) => [award.account, award]));
-  const present = [...inputs.devices, ...inputs.charges];
-  const accounts = new Set([...awards.keys(), ...present.map((row) => row.account)]);
-  return [...accounts].map((account) => {
+  const declared = new Map([...inputs.devices, ...inputs.charges].map((row) => [row.account, row.declaredAddress]));
+  const reasons = zeroReasons(closed.receipts);
+  return [...new Set([...awards.keys(), ...declared.keys()])].map((account) => {
     const award = awards.get(account);
-    const declared = present.find((row) => row.account === account)?.declaredAddress;
     return {
       account,
-      address: award?.address ?? (declared || derivedAddress(account)),
+      address: award?.address ?? (declared.get(account) || derivedAddress(account)),
       amount: award?.amount ?? 0n,
       cumulativeVested: closed.vestedByAccount.get(account) ?? 0n,
-      zeroReason: award === undefined ? zeroReasonOf(account, closed.receipts) : '',
+      zeroReason: award === undefined ? (reasons.get(account) ?? 'NOTHING_EARNED') : '',
     };
   });
 }
@@ -39,8 +38,15 @@ export function rewardsOf(inputs: EpochInputs, closed: ClosedEpoch): readonly Ep
  * The epoch's ledger rows: each award from the reserve into the account's locked part, then what has vested since the epoch
  * before from locked to vested. The vested accounts together are what the leaves may claim.
  */
-export function postingsOf(closed: ClosedEpoch, vestedBefore: ReadonlyMap<string, bigint>): readonly { debitAccount: string; creditAccount: string; amount: bigint }[] {
-  const awards = closed.awards.map(({ account, amount }) => ({ debitAccount: RESERVE, creditAccount: lockedAccount(account), amount }));
+export function postingsOf(
+  closed: ClosedEpoch,
+  vestedBefore: ReadonlyMap<string, bigint>,
+): readonly { debitAccount: string; creditAccount: string; amount: bigint }[] {
+  const awards = closed.awards.map(({ account, amount }) => ({
+    debitAccount: RESERVE,
+    creditAccount: lockedAccount(account),
+    amount,
+  }));
   const vesting = [...closed.vestedByAccount].map(([account, vested]) => ({
     debitAccount: lockedAccount(account),
     creditAccount: vestedAccount(account),

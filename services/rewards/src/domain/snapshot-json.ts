@@ -48,4 +48,5 @@ export const snapshotJson = (snapshot: Snapshot): JsonValue => ({
   })),
 });
 
-const sorted = <T>(rows: readonly T[], id: (row: T) => string): readonly T[] => [...rows].sort((a, b) => byUtf8(id(a), id(b)));
+const sorted = <T>(rows: readonly T[], id: (row: T) => string): readonly T[] =>
+  [...rows].sort((a, b) => byUtf8(id(a), id(b)));

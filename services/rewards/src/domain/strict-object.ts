@@ -79,7 +79,9 @@ export class StrictObject {
       this.problem(name, 'NOT_A_LIST', 'must be a list');
       return [];
     }
-    return value.map((row, index) => read(new StrictObject(row, `${this.path}${name}[${index}].`, fields, this.problems)));
+    return value.map((row, index) =>
+      read(new StrictObject(row, `${this.path}${name}[${index}].`, fields, this.problems)),
+    );
   }
 
   object<T>(name: string, fields: readonly string[], read: (row: StrictObject) => T): T {
@@ -102,6 +104,11 @@ export function noteDuplicates(ids: readonly string[], list: string, field: stri
   ids.forEach((id, index) => {
     const earlier = first.get(id);
     if (earlier === undefined) first.set(id, index);
-    else problems.push({ field: `${list}[${index}].${field}`, reason: 'DUPLICATE', description: `is already in ${list}[${earlier}]` });
+    else
+      problems.push({
+        field: `${list}[${index}].${field}`,
+        reason: 'DUPLICATE',
+        description: `is already in ${list}[${earlier}]`,
+      });
   });
 }

@@ -20,11 +20,13 @@ test('an epoch by itself is recomputed from its own files', () => {
 function* mutations(json: unknown, path: string): Generator<{ path: string; json: unknown }> {
   if (Array.isArray(json)) {
     for (const [index, item] of json.entries()) {
-      for (const inner of mutations(item, `${path}[${index}]`)) yield { path: inner.path, json: json.with(index, inner.json) };
+      for (const inner of mutations(item, `${path}[${index}]`))
+        yield { path: inner.path, json: json.with(index, inner.json) };
     }
   } else if (typeof json === 'object' && json !== null) {
     for (const [name, item] of Object.entries(json)) {
-      for (const inner of mutations(item, `${path}.${name}`)) yield { path: inner.path, json: { ...json, [name]: inner.json } };
+      for (const inner of mutations(item, `${path}.${name}`))
+        yield { path: inner.path, json: { ...json, [name]: inner.json } };
     }
   } else {
     yield { path, json: typeof json === 'boolean' ? !json : json === null ? 'x' : changedText(String(json)) };
@@ -58,7 +60,9 @@ test('the same values in another form are a difference', () => {
 test('a missing, an extra and an unreadable file are differences', () => {
   const without = new Map([...second].filter(([name]) => name !== 'inputs.json'));
   expect(verifyEpoch(without, first).difference).toBe('inputs.json: is missing');
-  expect(verifyEpoch(withFile(second, 'note.txt', 'hello'), first).difference).toBe('note.txt: is not part of the epoch');
+  expect(verifyEpoch(withFile(second, 'note.txt', 'hello'), first).difference).toBe(
+    'note.txt: is not part of the epoch',
+  );
   expect(verifyEpoch(withFile(second, 'opening.json', '{'), first).difference).toBe('opening.json: is not JSON');
 });
 

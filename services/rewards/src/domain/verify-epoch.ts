@@ -9,7 +9,9 @@ import { parseParameters } from './parameters';
 export type EpochFiles = ReadonlyMap<string, string>;
 
 /** `closed` when everything is as recomputed, else the first difference. */
-export type Verdict = { readonly closed: ClosedEpoch; readonly difference?: never } | { readonly closed?: never; readonly difference: string };
+export type Verdict =
+  | { readonly closed: ClosedEpoch; readonly difference?: never }
+  | { readonly closed?: never; readonly difference: string };
 
 /**
  * Recomputes all of an epoch from its published facts and compares every file byte for byte. With `previous`, the files
@@ -40,9 +42,12 @@ function namedPrevious(files: EpochFiles): string | null {
 function recompute(files: EpochFiles, named: string | null): ClosedEpoch {
   const parameters = read(files, 'parameters.json', parseParameters);
   const inputs = read(files, 'inputs.json', parseEpochInputs);
-  const predecessor: Predecessor = named === null ? undefined : { state: read(files, 'opening.json', parseEpochState), manifestSha256: named };
+  const predecessor: Predecessor =
+    named === null ? undefined : { state: read(files, 'opening.json', parseEpochState), manifestSha256: named };
   if (predecessor !== undefined && predecessor.state.epoch + 1n !== inputs.epoch) {
-    throw new Difference(`opening.json: is of epoch ${predecessor.state.epoch}, but inputs.json of epoch ${inputs.epoch}`);
+    throw new Difference(
+      `opening.json: is of epoch ${predecessor.state.epoch}, but inputs.json of epoch ${inputs.epoch}`,
+    );
   }
   try {
     return closeEpoch(parameters, inputs, predecessor);
@@ -65,9 +70,13 @@ function compareFiles(files: EpochFiles, closed: ClosedEpoch): void {
 
 function compareChain(files: EpochFiles, named: string | null, previous: EpochFiles): void {
   const hash = sha256Hex(textOf(previous, 'manifest.json'));
-  if (named !== hash) throw new Difference(`manifest.json: previous_manifest_sha256 is ${named ?? 'null'}, but the manifest before hashes to ${hash}`);
+  if (named !== hash)
+    throw new Difference(
+      `manifest.json: previous_manifest_sha256 is ${named ?? 'null'}, but the manifest before hashes to ${hash}`,
+    );
   const [opening, closing] = [textOf(files, 'opening.json'), textOf(previous, 'state.json')];
-  if (opening !== closing) throw new Difference(`opening.json: ${firstDifference(opening, closing)}; the epoch before closed with that`);
+  if (opening !== closing)
+    throw new Difference(`opening.json: ${firstDifference(opening, closing)}; the epoch before closed with that`);
 }
 
 function read<T>(files: EpochFiles, name: string, parse: (json: unknown) => T): T {

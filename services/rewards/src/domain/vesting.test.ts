@@ -1,6 +1,14 @@
 import * as fc from 'fast-check';
 import { concentrationOf } from './concentration';
-import { VESTING_DAYS, addToBuckets, cumulativeVested, earlyExitAmount, liquidPart, lockedPart, vestedAmount } from './vesting';
+import {
+  VESTING_DAYS,
+  addToBuckets,
+  cumulativeVested,
+  earlyExitAmount,
+  liquidPart,
+  lockedPart,
+  vestedAmount,
+} from './vesting';
 
 const amounts = fc.bigInt({ min: 0n, max: 2n ** 62n });
 
@@ -31,7 +39,11 @@ test('an early exit never pays more than the lock, and all of it at the end', ()
 });
 
 test('the cumulative of an account never decreases over any history of awards and days', () => {
-  const step = fc.record({ days: fc.bigInt({ min: 0n, max: 40n }), account: fc.constantFrom('a', 'b'), amount: amounts });
+  const step = fc.record({
+    days: fc.bigInt({ min: 0n, max: 40n }),
+    account: fc.constantFrom('a', 'b'),
+    amount: amounts,
+  });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 20 }), (history) => {
       let today = 20_000n;

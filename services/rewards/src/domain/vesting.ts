@@ -49,8 +49,13 @@ export function addToBuckets(buckets: readonly Bucket[], today: bigint, awards: 
 }
 
 /** The cumulative vested amount at the end of `today`, per account or per address. */
-export function cumulativeVested(buckets: readonly Bucket[], today: bigint, by: 'account' | 'address'): ReadonlyMap<string, bigint> {
+export function cumulativeVested(
+  buckets: readonly Bucket[],
+  today: bigint,
+  by: 'account' | 'address',
+): ReadonlyMap<string, bigint> {
   const totals = new Map<string, bigint>();
-  for (const bucket of buckets) totals.set(bucket[by], (totals.get(bucket[by]) ?? 0n) + vestedAmount(bucket.amount, today - bucket.day));
+  for (const bucket of buckets)
+    totals.set(bucket[by], (totals.get(bucket[by]) ?? 0n) + vestedAmount(bucket.amount, today - bucket.day));
   return totals;
 }

@@ -18,4 +18,5 @@ export function payWork(snapshot: Snapshot, pool: bigint): readonly WorkPay[] {
   });
 }
 
-export const workCap = (job: JobRow, priceHiMicros: bigint): bigint => (((job.feeMicros * job.lambdaBps) / BPS) * NANO) / priceHiMicros;
+export const workCap = (job: JobRow, priceHiMicros: bigint): bigint =>
+  (((job.feeMicros * job.lambdaBps) / BPS) * NANO) / priceHiMicros;

@@ -4,7 +4,7 @@ import type { Job, Task } from '../domain/job';
 import { isEnded, type Run, type StopReason } from '../domain/lease';
 import { LeaseBook, type LiveLease } from '../domain/lease-book';
 import { Market, type Occupation } from '../domain/market';
-import type { OpenLease, Ring, WaitingTask } from './ports';
+import type { LockedRun, OpenLease, Ring, WaitingTask } from './ports';
 
 /** What the one writer of leases keeps in memory. All of it can be read again from the database. */
 export class MarketState {
@@ -105,6 +105,15 @@ export class MarketState {
       if (run.state !== 'OFFERED' && lease.phase === 'OFFERED') lease.phase = 'HELD';
       lease.startAtMs = run.startTime?.getTime();
     }
+  }
+
+  /** Runs with the end that the last renewal gave, which may not be stored yet. */
+  withRenewals(locked: readonly LockedRun[]): LockedRun[] {
+    return locked.map((one) => {
+      const expireAtMs = this.book.get(one.run.terms.leaseId)?.expireAtMs ?? 0;
+      if (isEnded(one.run) || expireAtMs <= one.run.expireTime.getTime()) return one;
+      return { ...one, run: { ...one.run, expireTime: new Date(expireAtMs) } };
+    });
   }
 
   stop(leaseId: string, reason: StopReason): Ring | undefined {

@@ -36,6 +36,8 @@ export interface RequestKey {
 export interface Requests {
   /** Runs `work` once per request id; every repetition gets the first answer, an id. Throws `already-exists` REQUEST_ID_REUSED. */
   once(key: RequestKey, work: () => Promise<string>): Promise<string>;
+  /** The first answer, where there is one; a short cut, `once` decides. Throws `already-exists` REQUEST_ID_REUSED. */
+  find(key: RequestKey): Promise<string | undefined>;
 }
 
 /** Secrets as they rest: sealed for one organisation; undefined when there are none. */
@@ -152,7 +154,6 @@ export abstract class JobQueries {
   /** Undefined when the organisation neither uploaded it nor has a job that made it; else its size. */
   abstract blob(organisationId: string, sha256: string): Promise<bigint | undefined>;
   abstract offers(leaseIds: readonly string[]): Promise<OfferFacts[]>;
-  abstract quotedTasks(quoteId: string): Promise<readonly QuotedTask[]>;
 }
 
 /** Reads that rebuild the market in memory and keep it true. */
@@ -162,8 +163,8 @@ export abstract class MarketQueries {
   abstract liveness(): Promise<{ nodeId: string; connectivity: Connectivity; sinceTime: Date }[]>;
   abstract openLeases(): Promise<OpenLease[]>;
   abstract highestTokens(): Promise<Map<string, bigint>>;
-  /** Oldest first; only those queued since, when given; only of these jobs, when given. */
-  abstract waitingTasks(filter: { readonly since?: Date; readonly jobIds?: readonly string[] }): Promise<WaitingTask[]>;
+  /** Oldest first; only those queued since then, when given. */
+  abstract waitingTasks(filter: { readonly since?: Date }): Promise<WaitingTask[]>;
   abstract stopOrders(): Promise<{ leaseId: string; stopReason: StopReason }[]>;
   /** Jobs whose money billing has not answered for since then. */
   abstract holdsPending(before: Date, limit: number): Promise<Job[]>;

@@ -84,7 +84,8 @@ export class RenewLeases {
     const { runs, requeued } = await this.store.transaction('system', async (tx) => {
       await tx.leases.requireRange(rangeId);
       const locked = await tx.leases.lock(forgotten.map(({ leaseId }) => leaseId));
-      const changes = locked
+      const changes = this.state
+        .withRenewals(locked)
         .filter(({ run }) => !run.closeTime && run.state !== 'OFFERED')
         .map((before) => {
           const ended = isEnded(before.run) ? before.run : endRun(before.run, restartedEnd(), now);

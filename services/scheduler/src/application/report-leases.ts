@@ -28,7 +28,8 @@ export class ReportLeases {
     const now = this.state.now();
     const { results, applied } = await this.store.transaction('system', async (tx) => {
       await tx.leases.requireRange(rangeId);
-      return applyReports(tx, reports, now);
+      const locked = await tx.leases.lock([...new Set(reports.map(({ leaseId }) => leaseId))]);
+      return applyReports(tx, this.state.withRenewals(locked), reports, now);
     });
     this.remember(applied, reports);
     return results;
@@ -51,8 +52,13 @@ export class ReportLeases {
 
 const isProvidersFault = (run: Run): boolean => isEnded(run) && run.fault === 'PROVIDER' && run.state !== 'LOST';
 
-async function applyReports(tx: Transaction, reports: readonly LeaseReport[], now: Date): Promise<{ results: ReportResult[]; applied: Applied }> {
-  const locked = new Map((await tx.leases.lock([...new Set(reports.map(({ leaseId }) => leaseId))])).map((one) => [one.run.terms.leaseId, one]));
+async function applyReports(
+  tx: Transaction,
+  lockedRuns: readonly LockedRun[],
+  reports: readonly LeaseReport[],
+  now: Date,
+): Promise<{ results: ReportResult[]; applied: Applied }> {
+  const locked = new Map(lockedRuns.map((one) => [one.run.terms.leaseId, one]));
   // After the locks: a racing repetition has then committed what it did.
   const seen = await tx.leases.seenReports(reports);
   const current = new Map<string, Run>();

@@ -42,16 +42,15 @@ export class SweepLeases {
     if (leases.length === 0) return;
     const now = this.state.now();
     const rangeId = this.state.rangeId;
-    const { runs, requeued } = await this.store.transaction('system', async (tx) => {
+    const { unchanged, runs, requeued } = await this.store.transaction('system', async (tx) => {
       await tx.leases.requireRange(rangeId);
-      const locked = await tx.leases.lock(leases.slice(0, SWEEP_LEASES_MAX).map(({ leaseId }) => leaseId));
-      const changes = locked.flatMap((before) => {
-        const after = next(before, now);
-        return after ? [{ before, after }] : [];
-      });
-      return applyRuns(tx, changes, now);
+      const stored = await tx.leases.lock(leases.slice(0, SWEEP_LEASES_MAX).map(({ leaseId }) => leaseId));
+      const decided = this.state.withRenewals(stored).map((before) => ({ before, after: next(before, now) ?? before.run }));
+      const changes = decided.filter(({ before, after }) => before.run !== after);
+      const same = decided.filter(({ before, after }) => before.run === after).map(({ after }) => after);
+      return { unchanged: same, ...(await applyRuns(tx, changes, now)) };
     });
-    for (const run of runs) {
+    for (const run of [...unchanged, ...runs]) {
       this.state.apply(run);
       if (run.state === 'REFUSED') this.state.penalise(run.terms.nodeId);
       this.quarantine(run);
@@ -69,8 +68,7 @@ export class SweepLeases {
   private expire({ run }: LockedRun): Run | undefined {
     const lease = this.state.book.get(run.terms.leaseId);
     if (!lease || isEnded(run)) return undefined;
-    const expireTime = new Date(lease.expireAtMs);
-    return { ...endRun(run, lostEnd(), expireTime), expireTime };
+    return endRun(run, lostEnd(), run.expireTime);
   }
 }
 

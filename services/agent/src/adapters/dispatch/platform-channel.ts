@@ -6,6 +6,8 @@ export interface ChannelSettings {
   readonly caCertificate: Buffer;
   readonly serverName: string | null;
   readonly key: KeyObject;
+  /** A silent connection is asked for a sign of life this often; without one it is closed after as long again. */
+  readonly keepaliveMs: number;
 }
 
 const MAX_MESSAGE_BYTES = 1 << 20;
@@ -48,11 +50,13 @@ export class PlatformChannel {
   }
 
   private newClient(): AgentServiceClient {
-    const { caCertificate, serverName, key } = this.settings;
+    const { caCertificate, serverName, key, keepaliveMs } = this.settings;
     const privateKey = Buffer.from(key.export({ type: 'pkcs8', format: 'pem' }));
     const secure = credentials.createSsl(caCertificate, privateKey, Buffer.from(this.certificateChain));
     return new AgentServiceClient(this.address, secure, {
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      'grpc.keepalive_time_ms': keepaliveMs,
+      'grpc.keepalive_timeout_ms': keepaliveMs,
       'grpc.initial_reconnect_backoff_ms': 200,
       'grpc.max_reconnect_backoff_ms': 2_000,
       ...(serverName === null ? {} : { 'grpc.ssl_target_name_override': serverName }),

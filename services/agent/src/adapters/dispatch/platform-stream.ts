@@ -26,8 +26,8 @@ interface StreamParts {
   readonly log: AgentLog;
 }
 
-/** Silence for this many heartbeats means that the other side is gone, whatever TCP says. */
-const SILENT_HEARTBEATS = 2.5;
+/** A stream that is not welcomed within this many heartbeats is tried again; later the channel's keepalive watches over it. */
+const WELCOME_HEARTBEATS = 3;
 const REDIRECT_TRIES = 3;
 
 /** The agent's one stream. It is opened again for ever, with a growing, jittered pause; nothing but hello is sent before the welcome. */
@@ -37,14 +37,12 @@ export class PlatformStream extends PlatformLink {
   private stopped = false;
   private attempt = 0;
   private away = false;
-  private heartbeatMs: number;
   private listener: StreamListener | null = null;
   private disarmReconnect: () => void = () => undefined;
-  private disarmSilence: () => void = () => undefined;
+  private disarmWelcome: () => void = () => undefined;
 
   constructor(private readonly parts: StreamParts) {
     super();
-    this.heartbeatMs = parts.timers.heartbeatMs;
   }
 
   /** Opens the stream; returns at once. */
@@ -70,7 +68,7 @@ export class PlatformStream extends PlatformLink {
   async stop(graceMs: number): Promise<void> {
     this.stopped = true;
     this.disarmReconnect();
-    this.disarmSilence();
+    this.disarmWelcome();
     const { call } = this;
     this.call = null;
     if (call === null) return;
@@ -97,12 +95,12 @@ export class PlatformStream extends PlatformLink {
     });
     call.on('error', (error) => lost(error.message));
     call.on('end', () => lost('the platform ended the stream'));
-    this.heard();
+    this.disarmWelcome();
+    this.disarmWelcome = this.parts.alarms.after(this.parts.timers.heartbeatMs * WELCOME_HEARTBEATS, () => lost('no welcome'));
     this.listener?.connected();
   }
 
   private receive(frame: ServerFrame): void {
-    this.heard();
     if (frame.frame?.$case === 'redirect') return this.redirect(frame.frame.value.agentAddress);
     let message: PlatformMessage | null;
     try {
@@ -112,16 +110,15 @@ export class PlatformStream extends PlatformLink {
       return;
     }
     if (message === null) return this.parts.log.warn('frame ignored', { frame: frame.frame?.$case ?? 'unknown' });
-    if (message.type === 'welcome') this.welcome(message.heartbeatMs);
+    if (message.type === 'welcome') this.welcome();
     this.listener?.handle(message);
   }
 
-  private welcome(heartbeatMs: number): void {
+  private welcome(): void {
+    this.disarmWelcome();
     this.welcomed = true;
     this.attempt = 0;
     this.away = false;
-    if (heartbeatMs > 0) this.heartbeatMs = heartbeatMs;
-    this.heard();
     this.parts.log.info('connected', {});
   }
 
@@ -150,12 +147,7 @@ export class PlatformStream extends PlatformLink {
     const { call } = this;
     this.call = null;
     this.welcomed = false;
-    this.disarmSilence();
+    this.disarmWelcome();
     call?.cancel();
-  }
-
-  private heard(): void {
-    this.disarmSilence();
-    this.disarmSilence = this.parts.alarms.after(this.heartbeatMs * SILENT_HEARTBEATS, () => this.lost('silence'));
   }
 }

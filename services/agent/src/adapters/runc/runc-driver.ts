@@ -4,12 +4,12 @@ import { ContainerDriver, RunUnsupported } from '../../application/ports';
 import type { BlobSource, MonotonicClock, PreparedImage, RunHandle, RunSpec, Alarms } from '../../application/ports';
 import { runCommand } from '../files/run-command';
 import type { ImageStore } from './image-store';
-import { cgroupPathsOf, processesIn } from './cgroup';
-import { layOutInputs } from './inputs';
-import { RUN_FILES } from './keeper-protocol';
-import { makeRunFolder, removeRunFolder, writeConfig } from './run-folder';
-import { RuncHandle } from './runc-handle';
-import { runtimeSpec } from './runtime-spec';
+import { cgroupPathsOf, processesIn } from '../keeper/cgroup';
+import { layOutInputs } from '../keeper/inputs';
+import { RUN_FILES } from '../keeper/keeper-protocol';
+import { makeRunFolder, removeRunFolder, writeConfig } from '../keeper/run-folder';
+import { KeptRun } from '../keeper/kept-run';
+import { HOST_TASK_UID, runtimeSpec } from './runtime-spec';
 
 const RUNC_TIMEOUT_MS = 20_000;
 const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -58,7 +58,7 @@ export class RuncDriver extends ContainerDriver {
     const runFolder = join(this.runsFolder, spec.runId);
     if (existsSync(runFolder)) throw new Error(`run ${spec.runId} is already here`);
     try {
-      makeRunFolder(runFolder, spec.limits);
+      makeRunFolder(runFolder, spec.limits, HOST_TASK_UID);
       await layOutInputs(join(runFolder, RUN_FILES.inputs), spec.inputs, spec.limits.inputBytes, blobs);
       writeConfig(runFolder, this.specOf(spec, runFolder));
     } catch (error) {
@@ -66,14 +66,14 @@ export class RuncDriver extends ContainerDriver {
       throw error;
     }
     const order = {
-      runcRoot: this.runcRoot,
+      engine: { type: 'runc' as const, root: this.runcRoot },
       containerId: spec.runId,
       runFolder,
       logLimitBytes: spec.limits.logBytes,
       maxWallMs: spec.limits.maxWallMs,
     };
     const { keeperCommand, backupKillMs } = this.settings;
-    return new RuncHandle(order, { clock: this.clock, alarms: this.alarms, keeperCommand, backupKillMs, wipe: (id) => this.wipe(id) });
+    return new KeptRun(order, { clock: this.clock, alarms: this.alarms, keeperCommand: [...keeperCommand, 'runc'], backupKillMs, wipe: (id) => this.wipe(id) });
   }
 
   async sweep(): Promise<readonly string[]> {

@@ -17,11 +17,12 @@ export interface SandboxRequest {
 
 /** The user of every task, inside; and the host user that it is in truth. */
 export const TASK_UID = 65_534;
-export const HOST_UID_BASE = 100_000;
+const HOST_UID_BASE = 100_000;
 export const HOST_TASK_UID = HOST_UID_BASE + TASK_UID;
 
+/** Size of /dev/shm. */
+export const SHM_BYTES = 64 * 2 ** 20;
 const CPU_PERIOD_US = 100_000;
-const SHM_BYTES = 64 * 2 ** 20;
 const MASKED_PATHS = [
   '/proc/acpi', '/proc/asound', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/sched_debug',
   '/proc/scsi', '/proc/timer_list', '/proc/timer_stats', '/sys/devices/virtual/powercap', '/sys/firmware',

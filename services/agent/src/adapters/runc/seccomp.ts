@@ -47,6 +47,8 @@ export function seccompProfile(processorArchitecture: string): SeccompProfile {
     syscalls: [
       { names: ALLOWED_SYSCALLS.filter((name) => !denied.has(name)), action: 'SCMP_ACT_ALLOW' },
       allowMasked('clone', 0, CLONE_NAMESPACE_FLAGS),
+      // By name too, for engines that do not know a default of their own.
+      { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
       ...ALLOWED_SOCKET_FAMILIES.map((family) => allowEqual('socket', 0, family)),
       ...ALLOWED_PERSONALITIES.map((domain) => allowEqual('personality', 0, domain)),
       { names: [...DENIED_SYSCALLS], action: 'SCMP_ACT_ERRNO', errnoRet: EPERM },

@@ -8,7 +8,14 @@ import { ReadBilling } from '../../application/read-billing';
 import { RecordDeposit } from '../../application/record-deposit';
 import { ReleaseHold } from '../../application/release-hold';
 import { FieldChecks } from '../proto/field-checks';
-import { toProtoBalance, toProtoHold, toProtoInvoice, toProtoQuote, toProtoStatement, toProtoTransfer } from '../proto/messages';
+import {
+  toProtoBalance,
+  toProtoHold,
+  toProtoInvoice,
+  toProtoQuote,
+  toProtoStatement,
+  toProtoTransfer,
+} from '../proto/messages';
 import { fromProtoDeposit, fromProtoPlaceHold, fromProtoPriceQuote, fromProtoReleaseHold } from '../proto/requests';
 import { PageTokens } from './page-tokens';
 
@@ -42,21 +49,33 @@ export class BillingController implements GrpcHandlers<typeof BillingServiceServ
     return { hold: toProtoHold(await this.read.hold(caller, jobId)) };
   }
 
-  async recordDeposit(request: proto.RecordDepositRequest, { caller }: CallContext): Promise<proto.RecordDepositResponse> {
+  async recordDeposit(
+    request: proto.RecordDepositRequest,
+    { caller }: CallContext,
+  ): Promise<proto.RecordDepositResponse> {
     return { transfer: toProtoTransfer(await this.deposit.execute(fromProtoDeposit(request, operatorOf(caller)))) };
   }
 
-  async getBalance({ organisationId }: proto.GetBalanceRequest, { caller }: CallContext): Promise<proto.GetBalanceResponse> {
+  async getBalance(
+    { organisationId }: proto.GetBalanceRequest,
+    { caller }: CallContext,
+  ): Promise<proto.GetBalanceResponse> {
     new FieldChecks().optionalUuid('organisation_id', organisationId).refuse();
     return { accounts: (await this.read.balances(caller, organisationId)).map(toProtoBalance) };
   }
 
-  async listTransfers(request: proto.ListTransfersRequest, { caller }: CallContext): Promise<proto.ListTransfersResponse> {
+  async listTransfers(
+    request: proto.ListTransfersRequest,
+    { caller }: CallContext,
+  ): Promise<proto.ListTransfersResponse> {
     const { rows, next } = await this.read.transfers(caller, this.pages.read(request, 'transfers'));
     return { transfers: rows.map(toProtoTransfer), nextPageToken: this.pages.write(next, 'transfers') };
   }
 
-  async getJobStatement({ jobId }: proto.GetJobStatementRequest, { caller }: CallContext): Promise<proto.GetJobStatementResponse> {
+  async getJobStatement(
+    { jobId }: proto.GetJobStatementRequest,
+    { caller }: CallContext,
+  ): Promise<proto.GetJobStatementResponse> {
     new FieldChecks().uuid('job_id', jobId).refuse();
     return { statement: toProtoStatement(await this.read.statement(caller, jobId)) };
   }
@@ -75,7 +94,11 @@ export class BillingController implements GrpcHandlers<typeof BillingServiceServ
 
   async getTrialBalance(request: proto.GetTrialBalanceRequest): Promise<proto.GetTrialBalanceResponse> {
     const { rows, next, sums } = await this.read.trialBalance(this.pages.read(request, 'trial-balance'));
-    return { accounts: rows.map(toProtoBalance), nextPageToken: this.pages.write(next, 'trial-balance'), sums: [...sums] };
+    return {
+      accounts: rows.map(toProtoBalance),
+      nextPageToken: this.pages.write(next, 'trial-balance'),
+      sums: [...sums],
+    };
   }
 }
 

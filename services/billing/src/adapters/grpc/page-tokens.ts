@@ -22,7 +22,11 @@ export class PageTokens {
     const { list: issuedFor, ...after } = decodePageToken(pageToken, this.secret);
     if (issuedFor !== list) {
       throw new DomainError('invalid', 'PAGE_TOKEN_INVALID', 'page_token was issued for another list', {}, [
-        { field: 'page_token', reason: 'PAGE_TOKEN_INVALID', description: 'repeat the request with only page_token changed' },
+        {
+          field: 'page_token',
+          reason: 'PAGE_TOKEN_INVALID',
+          description: 'repeat the request with only page_token changed',
+        },
       ]);
     }
     return { size: rows, after };

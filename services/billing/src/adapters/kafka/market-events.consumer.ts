@@ -3,7 +3,13 @@ import { EventConsumer, on, type Kafka } from '@daya/messaging';
 import { fromTimestamp } from '@daya/proto';
 import type { Timestamp } from '@daya/proto/google';
 import { UsageRecorded } from '@daya/proto/metering';
-import { Fault as ProtoFault, JobFinished, LeaseEnded, LeaseStarted, type LeaseTerms as ProtoLeaseTerms } from '@daya/proto/scheduler';
+import {
+  Fault as ProtoFault,
+  JobFinished,
+  LeaseEnded,
+  LeaseStarted,
+  type LeaseTerms as ProtoLeaseTerms,
+} from '@daya/proto/scheduler';
 import type { DataSource } from 'typeorm';
 import type { FinishJob } from '../../application/finish-job';
 import { HOLD_ASSET } from '../../application/place-hold';
@@ -26,7 +32,10 @@ export interface MarketUseCases {
 export function marketEventHandlers({ recordLease, recordUsage, finishJob }: MarketUseCases) {
   return Object.fromEntries([
     on(LeaseStarted, ({ terms, startTime }, _event, em) =>
-      recordLease.started(bindTransaction(em), { terms: fromProtoTerms(terms), startTime: timeOf('start_time', startTime) }),
+      recordLease.started(bindTransaction(em), {
+        terms: fromProtoTerms(terms),
+        startTime: timeOf('start_time', startTime),
+      }),
     ),
     on(LeaseEnded, ({ terms, startTime, endTime, fault }, _event, em) =>
       recordLease.ended(bindTransaction(em), {
@@ -49,7 +58,13 @@ export function marketEventHandlers({ recordLease, recordUsage, finishJob }: Mar
 }
 
 export function marketEventsConsumer(kafka: Kafka, db: DataSource, useCases: MarketUseCases): EventConsumer {
-  return new EventConsumer({ kafka, group: CONSUMER_GROUP, topics: CONSUMED_TOPICS, db, handlers: marketEventHandlers(useCases) });
+  return new EventConsumer({
+    kafka,
+    group: CONSUMER_GROUP,
+    topics: CONSUMED_TOPICS,
+    db,
+    handlers: marketEventHandlers(useCases),
+  });
 }
 
 /** A fault this build does not know is nobody's: the run is charged, and a correction can follow. */
@@ -64,9 +79,23 @@ const FAULTS: Readonly<Record<ProtoFault, Fault>> = {
 
 function fromProtoTerms(terms: ProtoLeaseTerms | undefined): LeaseTerms {
   if (terms === undefined) throw missing('terms');
-  const { leaseId, jobId, providerId, nodeId, taskIndex, runNumber, gpuModelId, gpuMilli, priceMicrosPerGpuHour, emulated } = terms;
+  const { leaseId, jobId, providerId, nodeId, taskIndex, runNumber, gpuModelId, gpuMilli, emulated } = terms;
+  // A canary is free whatever the node's price is.
+  const priceMicrosPerGpuHour = terms.canary ? 0n : terms.priceMicrosPerGpuHour;
   const parties = { payerId: terms.organisationId, payeeId: terms.providerOrganisationId, asset: HOLD_ASSET };
-  return { leaseId, jobId, ...parties, providerId, nodeId, taskIndex, runNumber, gpuModelId, gpuMilli, priceMicrosPerGpuHour, emulated };
+  return {
+    leaseId,
+    jobId,
+    ...parties,
+    providerId,
+    nodeId,
+    taskIndex,
+    runNumber,
+    gpuModelId,
+    gpuMilli,
+    priceMicrosPerGpuHour,
+    emulated,
+  };
 }
 
 function fromProtoUsage(usage: UsageRecorded['usage']): RecordedUsage {
@@ -89,4 +118,5 @@ function timeOf(field: string, timestamp: Timestamp | undefined): Date {
 }
 
 /** Parked at once: no retry brings the field. */
-const missing = (field: string): DomainError => new DomainError('invalid', 'EVENT_FIELD_MISSING', `the event has no ${field}`, { field });
+const missing = (field: string): DomainError =>
+  new DomainError('invalid', 'EVENT_FIELD_MISSING', `the event has no ${field}`, { field });

@@ -36,16 +36,18 @@ export class PostgresJobs implements Jobs {
   }
 
   async hasStartedLeases(jobId: string): Promise<boolean> {
-    const rows: unknown[] = await this.em.query(`SELECT 1 FROM billed_lease WHERE job_id = $1 AND start_time IS NOT NULL LIMIT 1`, [jobId]);
+    const rows: unknown[] = await this.em.query(
+      `SELECT 1 FROM billed_lease WHERE job_id = $1 AND start_time IS NOT NULL LIMIT 1`,
+      [jobId],
+    );
     return rows.length > 0;
   }
 
   async finish(jobId: string, startedLeaseIds: readonly string[], finishTime: Date): Promise<void> {
-    await this.em.query(`UPDATE billed_job SET started_lease_ids = $2, finish_time = $3 WHERE job_id = $1 AND finish_time IS NULL`, [
-      jobId,
-      startedLeaseIds,
-      finishTime,
-    ]);
+    await this.em.query(
+      `UPDATE billed_job SET started_lease_ids = $2, finish_time = $3 WHERE job_id = $1 AND finish_time IS NULL`,
+      [jobId, startedLeaseIds, finishTime],
+    );
   }
 
   /** Until the job has finished only leases with something to do are read, so a large job costs no more per window. */
@@ -71,7 +73,11 @@ export class PostgresJobs implements Jobs {
       startedLeaseIds: job.started_lease_ids,
       settled: job.settle_time !== null,
       leases,
-      waiting: waiting.map((row) => ({ usageId: row.usage_id, leaseId: row.lease_id, cumulativeMs: BigInt(row.cumulative_ms) })),
+      waiting: waiting.map((row) => ({
+        usageId: row.usage_id,
+        leaseId: row.lease_id,
+        cumulativeMs: BigInt(row.cumulative_ms),
+      })),
       chargesAtFault: await this.paidCharges(paidAtFault.map((lease) => lease.leaseId)),
     };
   }
@@ -81,9 +87,10 @@ export class PostgresJobs implements Jobs {
     if (charges.length > 0) await this.addCharges(facts.jobId, charges);
     const reversedLeaseIds = [...new Set(reversed.map((charge) => charge.leaseId))];
     if (reversedLeaseIds.length > 0) {
-      await this.em.query(`UPDATE billed_lease SET charge_micros = 0, fee_micros = 0, provider_micros = 0 WHERE lease_id = ANY($1::uuid[])`, [
-        reversedLeaseIds,
-      ]);
+      await this.em.query(
+        `UPDATE billed_lease SET charge_micros = 0, fee_micros = 0, provider_micros = 0 WHERE lease_id = ANY($1::uuid[])`,
+        [reversedLeaseIds],
+      );
     }
     if (hold !== undefined && hold !== facts.hold) await this.saveHold(hold);
     if (settles) await this.em.query(`UPDATE billed_job SET settle_time = $2 WHERE job_id = $1`, [facts.jobId, now]);
@@ -94,13 +101,10 @@ export class PostgresJobs implements Jobs {
   }
 
   async addInvoice(invoice: Invoice): Promise<void> {
-    await this.em.query(`INSERT INTO invoice (invoice_id, job_id, payer_id, total_micros, issue_time) VALUES ($1, $2, $3, $4, $5)`, [
-      invoice.invoiceId,
-      invoice.jobId,
-      invoice.payerId,
-      invoice.totalMicros.toString(),
-      invoice.issueTime,
-    ]);
+    await this.em.query(
+      `INSERT INTO invoice (invoice_id, job_id, payer_id, total_micros, issue_time) VALUES ($1, $2, $3, $4, $5)`,
+      [invoice.invoiceId, invoice.jobId, invoice.payerId, invoice.totalMicros.toString(), invoice.issueTime],
+    );
     const column = <T>(of: (line: Invoice['lines'][number]) => T): T[] => invoice.lines.map(of);
     await this.em.query(
       `INSERT INTO invoice_line (invoice_id, payer_id, position, what, lease_id, task_index, run_number, billable_ms,

@@ -11,7 +11,10 @@ export class PostgresLeases implements Leases {
    */
   async lock(leaseId: string): Promise<{ readonly jobId: string | undefined }> {
     await this.em.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`billed_lease/${leaseId}`]);
-    const [row]: { job_id: string | null }[] = await this.em.query(`SELECT job_id FROM billed_lease WHERE lease_id = $1`, [leaseId]);
+    const [row]: { job_id: string | null }[] = await this.em.query(
+      `SELECT job_id FROM billed_lease WHERE lease_id = $1`,
+      [leaseId],
+    );
     if (row === undefined) await this.em.query(`INSERT INTO billed_lease (lease_id) VALUES ($1)`, [leaseId]);
     return { jobId: row?.job_id ?? undefined };
   }
@@ -38,33 +41,32 @@ export class PostgresLeases implements Leases {
       ],
     );
     if (startTime === undefined) return;
-    await this.em.query(`UPDATE billed_lease SET start_time = coalesce(start_time, $2) WHERE lease_id = $1`, [terms.leaseId, startTime]);
+    await this.em.query(`UPDATE billed_lease SET start_time = coalesce(start_time, $2) WHERE lease_id = $1`, [
+      terms.leaseId,
+      startTime,
+    ]);
   }
 
   async end(leaseId: string, endTime: Date, waivedReason: string): Promise<void> {
-    await this.em.query(`UPDATE billed_lease SET end_time = $2, waived_reason = $3 WHERE lease_id = $1 AND end_time IS NULL`, [
-      leaseId,
-      endTime,
-      waivedReason,
-    ]);
+    await this.em.query(
+      `UPDATE billed_lease SET end_time = $2, waived_reason = $3 WHERE lease_id = $1 AND end_time IS NULL`,
+      [leaseId, endTime, waivedReason],
+    );
   }
 
   async addUsage(usage: RecordedUsage): Promise<boolean> {
-    const inserted: unknown[] = await this.em.query(
-      `INSERT INTO usage_window (usage_id, lease_id, window_start_time, window_end_time, version, billable_ms, cumulative_ms)
-       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (usage_id) DO NOTHING RETURNING 1`,
-      [usage.usageId, usage.leaseId, usage.startTime, usage.endTime, usage.version, usage.billableMs.toString(), usage.cumulativeMs.toString()],
+    const { usageId, leaseId, startTime, endTime, version, billableMs, cumulativeMs, final } = usage;
+    const [row]: { added: boolean }[] = await this.em.query(
+      `WITH fresh AS (
+         INSERT INTO usage_window (usage_id, lease_id, window_start_time, window_end_time, version, billable_ms, cumulative_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (usage_id) DO NOTHING RETURNING usage_id, lease_id, cumulative_ms),
+       waiting AS (INSERT INTO usage_waiting (usage_id, lease_id, cumulative_ms) SELECT * FROM fresh),
+       lease AS (
+         UPDATE billed_lease l SET billable_ms = greatest(l.billable_ms, f.cumulative_ms), final_usage_in = l.final_usage_in OR $8
+         FROM fresh f WHERE l.lease_id = f.lease_id)
+       SELECT EXISTS (SELECT 1 FROM fresh) AS added`,
+      [usageId, leaseId, startTime, endTime, version, billableMs.toString(), cumulativeMs.toString(), final],
     );
-    if (inserted.length === 0) return false;
-    await this.em.query(`INSERT INTO usage_waiting (usage_id, lease_id, cumulative_ms) VALUES ($1, $2, $3)`, [
-      usage.usageId,
-      usage.leaseId,
-      usage.cumulativeMs.toString(),
-    ]);
-    await this.em.query(
-      `UPDATE billed_lease SET billable_ms = greatest(billable_ms, $2), final_usage_in = final_usage_in OR $3 WHERE lease_id = $1`,
-      [usage.leaseId, usage.cumulativeMs.toString(), usage.final],
-    );
-    return true;
+    return row?.added ?? false;
   }
 }

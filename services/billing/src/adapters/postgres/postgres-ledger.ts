@@ -31,7 +31,10 @@ export class PostgresLedger implements Ledger {
   }
 
   async read(transfer: Transfer): Promise<PostedTransfer> {
-    const [row]: TransferRow[] = await this.em.query(`SELECT ${TRANSFER_COLUMNS} FROM ${TRANSFER_JOINS} WHERE t.id = $1`, [transferIdOf(transfer)]);
+    const [row]: TransferRow[] = await this.em.query(
+      `SELECT ${TRANSFER_COLUMNS} FROM ${TRANSFER_JOINS} WHERE t.id = $1`,
+      [transferIdOf(transfer)],
+    );
     if (!row) throw new Error(`transfer ${transfer.kind} ${transfer.cause} is not stored`);
     return toPostedTransfer(row);
   }
@@ -46,7 +49,13 @@ export class PostgresLedger implements Ledger {
     await this.em.query(
       `INSERT INTO ledger_account (code, asset, kind, owner_id, floor)
        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[]) ON CONFLICT (code, asset) DO NOTHING`,
-      [missing.map((a) => a.code), missing.map((a) => a.asset), missing.map((a) => a.kind), missing.map((a) => a.ownerId ?? null), missing.map((a) => a.floor?.toString() ?? null)],
+      [
+        missing.map((a) => a.code),
+        missing.map((a) => a.asset),
+        missing.map((a) => a.kind),
+        missing.map((a) => a.ownerId ?? null),
+        missing.map((a) => a.floor?.toString() ?? null),
+      ],
     );
     return this.findAccounts(wanted);
   }
@@ -85,29 +94,44 @@ export class PostgresLedger implements Ledger {
         rows,
       );
     } catch (error) {
-      throw constraintError(error, { ledger_transfer_pkey: alreadyPosted, ledger_transfer_cause: alreadyPosted, ledger_transfer_original: alreadyPosted });
+      throw constraintError(error, {
+        ledger_transfer_pkey: alreadyPosted,
+        ledger_transfer_cause: alreadyPosted,
+        ledger_transfer_original: alreadyPosted,
+      });
     }
   }
 
   /** Locks every balance in one global order, then moves all of them in one statement whose WHERE is the floor test. */
   private async move(movements: readonly Movement[]): Promise<void> {
     const keys = [movements.map((m) => m.accountId), movements.map((m) => m.lane)];
+    if ((await this.lock(keys)) < movements.length) {
+      await this.open(keys);
+      await this.lock(keys);
+    }
+    const moved = await this.update(movements, keys);
+    const short = movements.find(({ accountId, lane }) => !moved.has(`${accountId}/${lane}`));
+    if (short === undefined) return;
+    const message = 'the account does not have that much available';
+    throw new DomainError('precondition', 'INSUFFICIENT_FUNDS', message, { account: short.code });
+  }
+
+  private async lock(keys: readonly unknown[][]): Promise<number> {
+    const rows: unknown[] = await this.em.query(
+      `SELECT 1 FROM ledger_balance b JOIN unnest($1::bigint[], $2::smallint[]) AS k (account_id, lane) USING (account_id, lane)
+       ORDER BY b.account_id, b.lane FOR UPDATE OF b`,
+      [...keys],
+    );
+    return rows.length;
+  }
+
+  private async open(keys: readonly unknown[][]): Promise<void> {
     await this.em.query(
       `INSERT INTO ledger_balance (account_id, lane, owner_id, floor)
        SELECT a.id, k.lane, a.owner_id, a.floor FROM unnest($1::bigint[], $2::smallint[]) AS k (account_id, lane)
-       JOIN ledger_account a ON a.id = k.account_id
-       WHERE NOT EXISTS (SELECT 1 FROM ledger_balance b WHERE b.account_id = k.account_id AND b.lane = k.lane)
-       ORDER BY a.id, k.lane ON CONFLICT DO NOTHING`,
-      keys,
+       JOIN ledger_account a ON a.id = k.account_id ORDER BY a.id, k.lane ON CONFLICT DO NOTHING`,
+      [...keys],
     );
-    await this.em.query(
-      `SELECT 1 FROM ledger_balance b JOIN unnest($1::bigint[], $2::smallint[]) AS k (account_id, lane) USING (account_id, lane)
-       ORDER BY b.account_id, b.lane FOR UPDATE OF b`,
-      keys,
-    );
-    const moved = await this.update(movements, keys);
-    const short = movements.find(({ accountId, lane }) => !moved.has(`${accountId}/${lane}`));
-    if (short) throw new DomainError('precondition', 'INSUFFICIENT_FUNDS', 'the account does not have that much available', { account: short.code });
   }
 
   private async update(movements: readonly Movement[], keys: readonly unknown[][]): Promise<Set<string>> {
@@ -131,7 +155,13 @@ function movementsOf(transfers: readonly Transfer[], ids: ReadonlyMap<string, st
     for (const { account, posted, held } of effectsOf(transfer)) {
       const lane = laneOf(account, spread);
       const key = `${idOf(ids, account)}/${lane}`;
-      const sum = movements.get(key) ?? { accountId: idOf(ids, account), lane, code: account.code, posted: 0n, held: 0n };
+      const sum = movements.get(key) ?? {
+        accountId: idOf(ids, account),
+        lane,
+        code: account.code,
+        posted: 0n,
+        held: 0n,
+      };
       movements.set(key, { ...sum, posted: sum.posted + posted, held: sum.held + held });
     }
   }

@@ -1,12 +1,29 @@
 import type { Scope } from '@daya/kernel';
 import type { ScopedTransactions } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
-import { BillingQueries, type AccountBalance, type JobStatement, type Page, type PageRequest, type PostedTransfer } from '../../application/ports';
+import {
+  BillingQueries,
+  type AccountBalance,
+  type JobStatement,
+  type Page,
+  type PageRequest,
+  type PostedTransfer,
+} from '../../application/ports';
 import type { Hold } from '../../domain/hold';
 import { totalOf, type Invoice } from '../../domain/statement';
 import { runsOf } from './postgres-jobs';
 import { TRANSFER_COLUMNS, TRANSFER_JOINS } from './postgres-ledger';
-import { toBalance, toHold, toInvoice, toPostedTransfer, type BalanceRow, type InvoiceLineRow, type InvoiceRow, type JobRow, type TransferRow } from './rows';
+import {
+  toBalance,
+  toHold,
+  toInvoice,
+  toPostedTransfer,
+  type BalanceRow,
+  type InvoiceLineRow,
+  type InvoiceRow,
+  type JobRow,
+  type TransferRow,
+} from './rows';
 
 const INT8_MAX = '9223372036854775807';
 const LAST_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
@@ -34,7 +51,14 @@ export class PostgresQueries extends BillingQueries {
         const runs = await runsOf(em, jobId);
         const heldMicros = hold?.amount ?? 0n;
         const releasedMicros = hold === undefined || hold.state === 'open' ? 0n : heldMicros - totalOf(runs).charge;
-        return { jobId, payerId: job.payer_id ?? '', heldMicros, releasedMicros, runs, settled: job.settle_time !== null };
+        return {
+          jobId,
+          payerId: job.payer_id ?? '',
+          heldMicros,
+          releasedMicros,
+          runs,
+          settled: job.settle_time !== null,
+        };
       },
       { isolation: 'REPEATABLE READ' },
     );
@@ -42,10 +66,10 @@ export class PostgresQueries extends BillingQueries {
 
   override invoice(scope: Scope, invoiceId: string): Promise<Invoice | undefined> {
     return this.transactions.run(scope, async (em) => {
-      const rows: InvoiceRow[] = await em.query(`SELECT * FROM invoice WHERE invoice_id = $1 AND ($2::uuid IS NULL OR payer_id = $2)`, [
-        invoiceId,
-        organisationOf(scope),
-      ]);
+      const rows: InvoiceRow[] = await em.query(
+        `SELECT * FROM invoice WHERE invoice_id = $1 AND ($2::uuid IS NULL OR payer_id = $2)`,
+        [invoiceId, organisationOf(scope)],
+      );
       const [invoice] = await withLines(em, rows);
       return invoice;
     });
@@ -56,10 +80,19 @@ export class PostgresQueries extends BillingQueries {
       const rows: InvoiceRow[] = await em.query(
         `SELECT * FROM invoice WHERE ($1::uuid IS NULL OR payer_id = $1) AND ($2::uuid IS NULL OR job_id = $2)
            AND (issue_time, invoice_id) < ($3::timestamptz, $4::uuid) ORDER BY issue_time DESC, invoice_id DESC LIMIT $5`,
-        [organisationOf(scope), jobId === '' ? null : jobId, after?.['time'] ?? 'infinity', after?.['id'] ?? LAST_UUID, size + 1],
+        [
+          organisationOf(scope),
+          jobId === '' ? null : jobId,
+          after?.['time'] ?? 'infinity',
+          after?.['id'] ?? LAST_UUID,
+          size + 1,
+        ],
       );
       const page = rows.slice(0, size);
-      return { rows: await withLines(em, page), next: nextOf(rows, size, (row) => ({ time: row.issue_time.toISOString(), id: row.invoice_id })) };
+      return {
+        rows: await withLines(em, page),
+        next: nextOf(rows, size, (row) => ({ time: row.issue_time.toISOString(), id: row.invoice_id })),
+      };
     });
   }
 
@@ -70,13 +103,19 @@ export class PostgresQueries extends BillingQueries {
          WHERE ($1::uuid IS NULL OR t.payer_id = $1 OR t.payee_id = $1) AND t.position < $2 ORDER BY t.position DESC LIMIT $3`,
         [organisationOf(scope), after?.['position'] ?? INT8_MAX, size + 1],
       );
-      return { rows: rows.slice(0, size).map(toPostedTransfer), next: nextOf(rows, size, (row) => ({ position: row.position })) };
+      return {
+        rows: rows.slice(0, size).map(toPostedTransfer),
+        next: nextOf(rows, size, (row) => ({ position: row.position })),
+      };
     });
   }
 
   override balances(scope: Scope, organisationId: string): Promise<readonly AccountBalance[]> {
     return this.transactions.run(scope, async (em) => {
-      const rows: BalanceRow[] = await em.query(`${BALANCES} WHERE a.owner_id = $1 GROUP BY a.id ORDER BY a.code, a.asset`, [organisationId]);
+      const rows: BalanceRow[] = await em.query(
+        `${BALANCES} WHERE a.owner_id = $1 GROUP BY a.id ORDER BY a.code, a.asset`,
+        [organisationId],
+      );
       return rows.map(toBalance);
     });
   }
@@ -85,8 +124,13 @@ export class PostgresQueries extends BillingQueries {
     return this.transactions.run(
       'system',
       async (em) => {
-        const rows: BalanceRow[] = await em.query(`${BALANCES} WHERE a.id > $1 GROUP BY a.id ORDER BY a.id LIMIT $2`, [after?.['id'] ?? '0', size + 1]);
-        const sums: { asset: string; amount: string }[] = await em.query(`SELECT asset, sum(posted) AS amount FROM balance GROUP BY asset ORDER BY asset`);
+        const rows: BalanceRow[] = await em.query(`${BALANCES} WHERE a.id > $1 GROUP BY a.id ORDER BY a.id LIMIT $2`, [
+          after?.['id'] ?? '0',
+          size + 1,
+        ]);
+        const sums: { asset: string; amount: string }[] = await em.query(
+          `SELECT asset, sum(posted) AS amount FROM balance GROUP BY asset ORDER BY asset`,
+        );
         return {
           rows: rows.slice(0, size).map(toBalance),
           next: nextOf(rows, size, (row) => ({ id: row.id })),
@@ -104,23 +148,28 @@ const BALANCES = `SELECT a.id, a.code, a.asset, sum(b.posted) AS posted, sum(b.h
 const organisationOf = (scope: Scope): string | null => (scope === 'system' ? null : scope.organisationId);
 
 async function jobOf(em: EntityManager, scope: Scope, jobId: string): Promise<JobRow | undefined> {
-  const [row]: JobRow[] = await em.query(`SELECT * FROM billed_job WHERE job_id = $1 AND ($2::uuid IS NULL OR payer_id = $2)`, [
-    jobId,
-    organisationOf(scope),
-  ]);
+  const [row]: JobRow[] = await em.query(
+    `SELECT * FROM billed_job WHERE job_id = $1 AND ($2::uuid IS NULL OR payer_id = $2)`,
+    [jobId, organisationOf(scope)],
+  );
   return row;
 }
 
 async function withLines(em: EntityManager, rows: readonly InvoiceRow[]): Promise<Invoice[]> {
   if (rows.length === 0) return [];
-  const lines: InvoiceLineRow[] = await em.query(`SELECT * FROM invoice_line WHERE invoice_id = ANY($1::uuid[]) ORDER BY invoice_id, position`, [
-    rows.map((row) => row.invoice_id),
-  ]);
+  const lines: InvoiceLineRow[] = await em.query(
+    `SELECT * FROM invoice_line WHERE invoice_id = ANY($1::uuid[]) ORDER BY invoice_id, position`,
+    [rows.map((row) => row.invoice_id)],
+  );
   return rows.map((row) => toInvoice(row, lines));
 }
 
 /** One row more than asked for was read: it says whether there is a next page, and is not shown. */
-function nextOf<R>(rows: readonly R[], size: number, cursor: (row: R) => Record<string, string>): Record<string, string> | undefined {
+function nextOf<R>(
+  rows: readonly R[],
+  size: number,
+  cursor: (row: R) => Record<string, string>,
+): Record<string, string> | undefined {
   const last = rows[size - 1];
   return rows.length > size && last !== undefined ? cursor(last) : undefined;
 }

@@ -13,15 +13,30 @@ type ChargeEvent = Extract<BillingEvent, { type: 'charge-posted' | 'charge-taken
 export function toOutboxEvent(event: BillingEvent): OutboxEvent {
   switch (event.type) {
     case 'hold-placed':
-      return outboxEvent(event.hold.jobId, event.hold.jobId, HoldPlaced.$type, HoldPlaced.encode({ hold: toProtoHold(event.hold) }).finish());
+      return outboxEvent(
+        event.hold.jobId,
+        event.hold.jobId,
+        HoldPlaced.$type,
+        HoldPlaced.encode({ hold: toProtoHold(event.hold) }).finish(),
+      );
     case 'hold-released': {
       const { hold, releasedMicros } = event;
-      return outboxEvent(hold.jobId, hold.jobId, HoldReleased.$type, HoldReleased.encode({ hold: toProtoHold(hold), releasedMicros }).finish());
+      return outboxEvent(
+        hold.jobId,
+        hold.jobId,
+        HoldReleased.$type,
+        HoldReleased.encode({ hold: toProtoHold(hold), releasedMicros }).finish(),
+      );
     }
     case 'charge-posted':
     case 'charge-taken-back': {
       const message = toChargePosted(event);
-      return outboxEvent(event.lease.jobId, message.chargeId, ChargePosted.$type, ChargePosted.encode(message).finish());
+      return outboxEvent(
+        event.lease.jobId,
+        message.chargeId,
+        ChargePosted.$type,
+        ChargePosted.encode(message).finish(),
+      );
     }
     case 'invoice-issued': {
       const invoice = toProtoInvoice(event.invoice);

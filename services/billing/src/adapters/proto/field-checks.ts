@@ -32,7 +32,9 @@ export class FieldChecks {
   }
 
   pageToken(value: string): this {
-    return value.length <= PAGE_TOKEN_LENGTH_MAX ? this : this.add('page_token', 'TOO_LONG', 'was not issued by this service');
+    return value.length <= PAGE_TOKEN_LENGTH_MAX
+      ? this
+      : this.add('page_token', 'TOO_LONG', 'was not issued by this service');
   }
 
   /** 1 to `max` characters, none of them a control character. */
@@ -47,7 +49,9 @@ export class FieldChecks {
   }
 
   count(field: string, length: number, min: number, max: number): this {
-    return length >= min && length <= max ? this : this.add(field, 'COUNT_OUT_OF_RANGE', `must have ${min} to ${max} elements`);
+    return length >= min && length <= max
+      ? this
+      : this.add(field, 'COUNT_OUT_OF_RANGE', `must have ${min} to ${max} elements`);
   }
 
   refuse(): void {

@@ -60,7 +60,14 @@ export function toProtoBalance({ code, asset, posted, held }: AccountBalance): P
   return { account: code, posted: { asset, amount: posted }, held: { asset, amount: held } };
 }
 
-export function toProtoStatement({ jobId, payerId, heldMicros, releasedMicros, runs, settled }: JobStatement): ProtoJobStatement {
+export function toProtoStatement({
+  jobId,
+  payerId,
+  heldMicros,
+  releasedMicros,
+  runs,
+  settled,
+}: JobStatement): ProtoJobStatement {
   const total = totalOf(runs);
   return {
     jobId,

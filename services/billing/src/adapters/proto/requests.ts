@@ -1,5 +1,12 @@
 import { refuseInvalid } from '@daya/kernel';
-import type { PlaceHoldRequest, PriceQuoteRequest, PricedQuote as ProtoPricedQuote, RecordDepositRequest, ReleaseHoldRequest, TaskPrice } from '@daya/proto/billing';
+import type {
+  PlaceHoldRequest,
+  PriceQuoteRequest,
+  PricedQuote as ProtoPricedQuote,
+  RecordDepositRequest,
+  ReleaseHoldRequest,
+  TaskPrice,
+} from '@daya/proto/billing';
 import type { PlaceHoldCommand } from '../../application/place-hold';
 import type { PriceQuoteCommand } from '../../application/price-quote';
 import type { SignedQuote } from '../../application/ports';
@@ -45,11 +52,20 @@ export function fromProtoPlaceHold({ requestId, organisationId, jobId, quote }: 
 
 function checkQuote(checks: FieldChecks, quote: ProtoPricedQuote): void {
   checks.requestId('quote.quote_id', quote.quoteId).count('quote.lines', quote.lines.length, 1, QUOTE_TASKS_MAX);
-  checks.range('quote.total_micros', quote.totalMicros, 0n, 2n ** 63n - 1n).range('quote.fee_bps', quote.feeBps, 0, 10_000);
+  checks
+    .range('quote.total_micros', quote.totalMicros, 0n, 2n ** 63n - 1n)
+    .range('quote.fee_bps', quote.feeBps, 0, 10_000);
   if (quote.signature.length === 0) checks.add('quote.signature', 'REQUIRED', 'must be billing’s signature');
 }
 
-function fromProtoQuote({ quoteId, lines, totalMicros, feeBps, feePolicyVersion, signature }: ProtoPricedQuote): SignedQuote {
+function fromProtoQuote({
+  quoteId,
+  lines,
+  totalMicros,
+  feeBps,
+  feePolicyVersion,
+  signature,
+}: ProtoPricedQuote): SignedQuote {
   return { quoteId, lines, totalMicros, feeBps, feePolicyVersion, signature };
 }
 

@@ -31,6 +31,10 @@ export class ArtifactFolder extends ArtifactStore {
     this.usedBytes = await this.measure();
   }
 
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
   override async put(expected: ExpectedBlob, chunks: AsyncIterable<Uint8Array>): Promise<number> {
     const path = this.pathOf(expected.sha256);
     const temporary = join(this.temporary(), randomUUID());

@@ -69,6 +69,14 @@ export class PostgresTicks implements Ticks {
     return rows.map(toTick);
   }
 
+  async acceptedAfter(leaseId: string, receivedAfterMs: number): Promise<Tick[]> {
+    const rows: TickRow[] = await this.em.query(
+      `SELECT * FROM tick WHERE lease_id = $1 AND state = 'accepted' AND receive_time > $2`,
+      [leaseId, new Date(receivedAfterMs)],
+    );
+    return rows.map(toTick);
+  }
+
   async giveUp(receivedBeforeMs: number, limit: number): Promise<number> {
     const rows: TickRow[] = await this.em.query(
       `SELECT * FROM tick WHERE state = 'waiting' AND receive_time < $1 LIMIT $2`,
@@ -80,7 +88,7 @@ export class PostgresTicks implements Ticks {
 
   private async mark(tick: Tick, state: 'accepted' | 'refused'): Promise<void> {
     await this.em.query(
-      `UPDATE tick SET state = $4 WHERE node_id = $1 AND boot_id = $2 AND sequence = $3 AND state = 'waiting' AND lease_id = $5`,
+      `UPDATE tick SET state = $4 WHERE node_id = $1 AND boot_id = $2 AND sequence = $3 AND state <> 'refused' AND lease_id = $5`,
       [...placeOf(tick), state, tick.leaseId],
     );
   }

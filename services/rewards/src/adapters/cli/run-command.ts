@@ -21,7 +21,11 @@ const USAGE = `usage:
   rewards verify <folder or manifest.json>    recompute what was published: PASS, or the first difference
 `;
 
-const COMMANDS: Readonly<Record<string, (path: string, withProofs: boolean) => Promise<Outcome>>> = { compute, root, verify };
+const COMMANDS: Readonly<Record<string, (path: string, withProofs: boolean) => Promise<Outcome>>> = {
+  compute,
+  root,
+  verify,
+};
 
 /** Runs one command line. Never throws for a bad input; nothing reaches stdout when the input is refused. */
 export async function runCommand(args: readonly string[]): Promise<Outcome> {

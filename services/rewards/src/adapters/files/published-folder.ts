@@ -7,7 +7,8 @@ import type { EpochFiles } from '../../domain/verify-epoch';
 const MANIFEST = 'manifest.json';
 
 /** `<asset>/epoch-<number>`; the padding makes names sort like numbers. */
-export const epochFolder = (asset: string, epoch: bigint): string => `${asset}/epoch-${String(epoch).padStart(10, '0')}`;
+export const epochFolder = (asset: string, epoch: bigint): string =>
+  `${asset}/epoch-${String(epoch).padStart(10, '0')}`;
 
 const EPOCH_FOLDER = /^epoch-([0-9]{10,19})$/;
 
@@ -46,16 +47,25 @@ async function* oneEpoch(folder: string): AsyncGenerator<PublishedEpoch> {
 
 async function epochFoldersBelow(path: string): Promise<readonly string[]> {
   const entries = await readdir(path, { withFileTypes: true, recursive: true });
-  return entries.filter((entry) => entry.isFile() && entry.name === MANIFEST).map((entry) => entry.parentPath).sort();
+  return entries
+    .filter((entry) => entry.isFile() && entry.name === MANIFEST)
+    .map((entry) => entry.parentPath)
+    .sort();
 }
 
 async function filesOf(folder: string): Promise<EpochFiles> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
-  return new Map(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const)));
+  return new Map(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const)),
+  );
 }
 
-const isThere = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 function refuse(message: string): never {
   throw new InputFileError(message);

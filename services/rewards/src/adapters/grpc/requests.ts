@@ -24,7 +24,8 @@ export class RequestFields {
 
   account(text: string): string {
     if (text === '') this.violate('account', 'REQUIRED', 'must not be empty');
-    if (text.length > ACCOUNT_LENGTH_MAX) this.violate('account', 'TOO_LONG', `must have at most ${ACCOUNT_LENGTH_MAX} characters`);
+    if (text.length > ACCOUNT_LENGTH_MAX)
+      this.violate('account', 'TOO_LONG', `must have at most ${ACCOUNT_LENGTH_MAX} characters`);
     if (text.includes('\0')) this.violate('account', 'MALFORMED', 'must not contain a NUL character');
     return text;
   }
@@ -35,7 +36,8 @@ export class RequestFields {
   }
 
   pageToken(token: string): string {
-    if (token.length > PAGE_TOKEN_LENGTH_MAX) this.violate('page_token', 'TOO_LONG', 'pass next_page_token of the previous page unchanged');
+    if (token.length > PAGE_TOKEN_LENGTH_MAX)
+      this.violate('page_token', 'TOO_LONG', 'pass next_page_token of the previous page unchanged');
     return token;
   }
 

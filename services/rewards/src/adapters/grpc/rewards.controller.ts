@@ -40,7 +40,8 @@ export class RewardsController implements GrpcHandlers<typeof RewardsServiceServ
     const last = rows.length > limit ? page.at(-1) : undefined;
     return {
       epochs: page.map(toProtoEpoch),
-      nextPageToken: last === undefined ? '' : this.tokens.encode(list, { number: last.number.toString(), asset: last.asset }),
+      nextPageToken:
+        last === undefined ? '' : this.tokens.encode(list, { number: last.number.toString(), asset: last.asset }),
     };
   }
 
@@ -50,7 +51,13 @@ export class RewardsController implements GrpcHandlers<typeof RewardsServiceServ
     const [limit, token] = [fields.pageSize(request.pageSize), fields.pageToken(request.pageToken)];
     fields.refuse();
     const list = `rewards/${asset}/${number}`;
-    const rows = await this.read.rewards(caller, asset, number, this.tokens.decode(list, token)?.['account'] ?? '', limit + 1);
+    const rows = await this.read.rewards(
+      caller,
+      asset,
+      number,
+      this.tokens.decode(list, token)?.['account'] ?? '',
+      limit + 1,
+    );
     const page = rows.slice(0, limit);
     const last = rows.length > limit ? page.at(-1) : undefined;
     return {

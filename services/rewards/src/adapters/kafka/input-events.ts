@@ -15,6 +15,10 @@ import type { PostedCharge } from '../../application/ports';
 import { isAddress } from '../../domain/address';
 import { assetOf, type NodeVersion } from '../../domain/device-facts';
 import type { RewardAsset } from '../../domain/epoch-inputs';
+import { INSURANCE_ACCOUNT } from '../../domain/snapshot';
+
+/** The year 9999: what Postgres, JavaScript and RFC 3339 all can say. */
+const POST_TIME_MS_MAX = 253_402_300_799_999;
 
 /** What an event changes in this service's tables. */
 export type InputChange =
@@ -32,15 +36,36 @@ export interface OfferVersion {
   readonly open: boolean;
 }
 
-export type IncomingCharge = Omit<PostedCharge, 'device'> & { readonly asset: RewardAsset; readonly nodeId: string; readonly gpuClass: string };
+export type IncomingCharge = Omit<PostedCharge, 'device'> & {
+  readonly asset: RewardAsset;
+  readonly nodeId: string;
+  readonly gpuClass: string;
+};
 
-/** Reads an event; undefined for a type that rewards do not rest on. Throws on a payload that cannot be meant. */
+/**
+ * Reads an event; undefined for a type that rewards do not rest on. Throws on a payload that cannot be meant, or that the
+ * tables could not hold: the batch around it must not fail over one event.
+ */
 export function toInputChange(event: PartitionEvent): InputChange | undefined {
+  if (Number.isNaN(event.time.getTime())) throw new Error('ce_time is not a time');
+  const change = read(event);
+  const text = JSON.stringify(change, (_name, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  ) as string | undefined;
+  if (text?.includes('\\u0000')) throw new Error('a text holds a NUL character');
+  return change;
+}
+
+function read(event: PartitionEvent): InputChange | undefined {
   switch (event.type) {
     case NodeChanged.$type:
       return { kind: 'node', node: fromProtoNode(NodeChanged.decode(event.payload), event) };
     case NodeRevoked.$type:
-      return { kind: 'revocation', nodeId: required(NodeRevoked.decode(event.payload).nodeId, 'node_id'), timeMs: event.time.getTime() };
+      return {
+        kind: 'revocation',
+        nodeId: required(NodeRevoked.decode(event.payload).nodeId, 'node_id'),
+        timeMs: event.time.getTime(),
+      };
     case OfferChanged.$type:
       return { kind: 'offer', offer: fromProtoOffer(OfferChanged.decode(event.payload), event) };
     case ChargePosted.$type:
@@ -58,17 +83,22 @@ function fromProtoNode({ node, rewardAddress, mscuByGpuModel }: NodeChanged, eve
     nodeId: required(node.nodeId, 'node.node_id'),
     version: event.aggregateVersion ?? node.version,
     changeTimeMs: event.time.getTime(),
-    providerId: required(node.providerId, 'node.provider_id'),
+    providerId: providerOf(node.providerId, 'node.provider_id'),
     rewardAddress: isAddress(rewardAddress) ? rewardAddress.toLowerCase() : '',
     region: node.region,
     emulated: node.emulated,
     online: node.connectivity === Connectivity.ONLINE,
     ineligibleReason: ineligibleReasonOf(node),
-    gpus: [...counts].map(([gpuClass, count]) => ({ gpuClass, count, mscuPerGpu: Math.max(0, mscuOf(mscuByGpuModel, gpuClass)) })),
+    gpus: [...counts].map(([gpuClass, count]) => ({
+      gpuClass,
+      count,
+      mscuPerGpu: Math.max(0, mscuOf(mscuByGpuModel, gpuClass)),
+    })),
   };
 }
 
-const mscuOf = (table: NodeChanged['mscuByGpuModel'], gpuClass: string): number => (Object.hasOwn(table, gpuClass) ? (table[gpuClass] ?? 0) : 0);
+const mscuOf = (table: NodeChanged['mscuByGpuModel'], gpuClass: string): number =>
+  Object.hasOwn(table, gpuClass) ? (table[gpuClass] ?? 0) : 0;
 
 const UNSCHEDULABLE: Readonly<Record<UnschedulableReason, string>> = {
   [UnschedulableReason.UNSPECIFIED]: 'NODE_NOT_SCHEDULABLE',
@@ -99,13 +129,15 @@ function fromProtoOffer({ offer }: OfferChanged, event: PartitionEvent): OfferVe
 
 function fromProtoCharge(charge: ChargePosted): IncomingCharge {
   if (charge.postTime === undefined) throw new Error('post_time is missing');
+  const postTimeMs = fromTimestamp(charge.postTime).getTime();
+  if (postTimeMs < 0 || postTimeMs > POST_TIME_MS_MAX) throw new Error('post_time is out of range');
   if (charge.gpuMilli < 0) throw new Error('gpu_milli is negative');
   return {
     charge: required(charge.chargeId, 'charge_id'),
-    postTimeMs: fromTimestamp(charge.postTime).getTime(),
+    postTimeMs,
     asset: assetOf(charge.emulated),
     job: required(charge.jobId, 'job_id'),
-    account: required(charge.providerId, 'provider_id'),
+    account: providerOf(charge.providerId, 'provider_id'),
     nodeId: required(charge.nodeId, 'node_id'),
     gpuClass: required(charge.gpuModelId, 'gpu_model_id'),
     moneyAsset: required(charge.asset, 'asset'),
@@ -118,4 +150,9 @@ function fromProtoCharge(charge: ChargePosted): IncomingCharge {
 function required(value: string, field: string): string {
   if (value === '') throw new Error(`${field} is empty`);
   return value;
+}
+
+function providerOf(value: string, field: string): string {
+  if (value === INSURANCE_ACCOUNT) throw new Error(`${field} is the insurance fund's name`);
+  return required(value, field);
 }

@@ -49,7 +49,10 @@ export class InputsConsumer {
     try {
       return toInputChange(event);
     } catch (error) {
-      this.log.error({ err: error, eventId: event.id, type: event.type, topic: event.topic }, 'event refused and set aside');
+      this.log.error(
+        { err: error, eventId: event.id, type: event.type, topic: event.topic },
+        'event refused and set aside',
+      );
       return error instanceof Error ? error : new Error(String(error));
     }
   }

@@ -36,7 +36,8 @@ export class KafkaInputPositions extends InputPositions {
     const takenAt = this.clock.now();
     const offsets = new Map<string, bigint>();
     for (const topic of INPUT_TOPICS) {
-      for (const { partition, low, high } of await this.kafka.admin().ranges(topic)) if (high > low) offsets.set(`${topic}/${partition}`, high);
+      for (const { partition, low, high } of await this.kafka.admin().ranges(topic))
+        if (high > low) offsets.set(`${topic}/${partition}`, high);
     }
     return { takenAt, offsets };
   }

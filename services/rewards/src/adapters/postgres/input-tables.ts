@@ -1,54 +1,80 @@
 import type { PartitionEvent } from '@daya/messaging';
 import type { EntityManager } from 'typeorm';
-import type { InputChange } from '../kafka/input-events';
+import type { NodeVersion } from '../../domain/device-facts';
+import type { IncomingCharge, InputChange, OfferVersion } from '../kafka/input-events';
 
 /** Writes a change; the same event again changes nothing. */
 export async function insertChange(em: EntityManager, change: InputChange): Promise<void> {
   switch (change.kind) {
-    case 'node': {
-      const { node } = change;
-      const values = [node.nodeId, node.version.toString(), new Date(node.changeTimeMs), node.providerId, node.rewardAddress, node.region];
-      await em.query(
-        `INSERT INTO node_version (node_id, version, change_time, provider_id, reward_address, region, emulated, online, ineligible_reason, gpus)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-        [...values, node.emulated, node.online, node.ineligibleReason, JSON.stringify(node.gpus)],
-      );
-      return;
-    }
+    case 'node':
+      return insertNode(em, change.node);
     case 'revocation':
-      await em.query(`INSERT INTO node_revocation (node_id, revoke_time) VALUES ($1, $2) ON CONFLICT DO NOTHING`, [change.nodeId, new Date(change.timeMs)]);
-      return;
-    case 'offer': {
-      const { offer } = change;
-      await em.query(
-        `INSERT INTO offer_version (offer_id, version, change_time, node_id, gpu_class, open) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-        [offer.offerId, offer.version.toString(), new Date(offer.changeTimeMs), offer.nodeId, offer.gpuClass, offer.open],
-      );
-      return;
-    }
-    case 'charge': {
-      const { charge } = change;
-      const amounts = [charge.feeMicros, charge.billableMs, charge.gpuMilli].map(String);
-      await em.query(
-        `INSERT INTO charge (charge_id, post_time, asset, job_id, provider_id, node_id, gpu_class, money_asset, fee_micros, billable_ms, gpu_milli)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
-        [charge.charge, new Date(charge.postTimeMs), charge.asset, charge.job, charge.account, charge.nodeId, charge.gpuClass, charge.moneyAsset, ...amounts],
-      );
-      return;
-    }
+      return insert(em, 'node_revocation', { node_id: change.nodeId, revoke_time: new Date(change.timeMs) });
+    case 'offer':
+      return insertOffer(em, change.offer);
+    case 'charge':
+      return insertCharge(em, change.charge);
   }
 }
 
-/** Sets an unreadable event aside for a person; the partition moves on. */
-export async function insertRefusedEvent(em: EntityManager, event: PartitionEvent, reason: string): Promise<void> {
-  await em.query(`INSERT INTO refused_event (event_id, topic, type, payload, reason) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, [
-    event.id,
-    event.topic,
-    event.type,
-    Buffer.from(event.payload),
-    reason,
-  ]);
+const insertNode = (em: EntityManager, node: NodeVersion): Promise<void> =>
+  insert(em, 'node_version', {
+    node_id: node.nodeId,
+    version: node.version.toString(),
+    change_time: new Date(node.changeTimeMs),
+    provider_id: node.providerId,
+    reward_address: node.rewardAddress,
+    region: node.region,
+    emulated: node.emulated,
+    online: node.online,
+    ineligible_reason: node.ineligibleReason,
+    gpus: JSON.stringify(node.gpus),
+  });
+
+const insertOffer = (em: EntityManager, offer: OfferVersion): Promise<void> =>
+  insert(em, 'offer_version', {
+    offer_id: offer.offerId,
+    version: offer.version.toString(),
+    change_time: new Date(offer.changeTimeMs),
+    node_id: offer.nodeId,
+    gpu_class: offer.gpuClass,
+    open: offer.open,
+  });
+
+const insertCharge = (em: EntityManager, charge: IncomingCharge): Promise<void> =>
+  insert(em, 'charge', {
+    charge_id: charge.charge,
+    post_time: new Date(charge.postTimeMs),
+    asset: charge.asset,
+    job_id: charge.job,
+    provider_id: charge.account,
+    node_id: charge.nodeId,
+    gpu_class: charge.gpuClass,
+    money_asset: charge.moneyAsset,
+    fee_micros: charge.feeMicros.toString(),
+    billable_ms: charge.billableMs.toString(),
+    gpu_milli: charge.gpuMilli.toString(),
+  });
+
+/** Column names come from this file only. */
+async function insert(em: EntityManager, table: string, row: Readonly<Record<string, unknown>>): Promise<void> {
+  const names = Object.keys(row);
+  const places = names.map((_name, index) => `$${index + 1}`);
+  await em.query(
+    `INSERT INTO ${table} (${names.join(', ')}) VALUES (${places.join(', ')}) ON CONFLICT DO NOTHING`,
+    Object.values(row),
+  );
 }
+
+/** Sets an unreadable event aside for a person; the partition moves on. */
+export const insertRefusedEvent = (em: EntityManager, event: PartitionEvent, reason: string): Promise<void> =>
+  insert(em, 'refused_event', {
+    event_id: event.id,
+    topic: event.topic,
+    type: event.type,
+    payload: Buffer.from(event.payload),
+    reason,
+  });
 
 /** How far each input partition has been taken in: the offset that comes next, by `<topic>/<partition>`. */
 export async function readPositions(em: EntityManager, consumer: string): Promise<ReadonlyMap<string, bigint>> {

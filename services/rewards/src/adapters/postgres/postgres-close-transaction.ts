@@ -20,7 +20,10 @@ export class PostgresCloseTransaction implements CloseTransaction {
   constructor(private readonly em: EntityManager) {}
 
   async lockChain(asset: RewardAsset): Promise<Chain> {
-    const rows: ChainRow[] = await this.em.query(`SELECT first_epoch, next_epoch FROM reward_chain WHERE asset = $1 FOR UPDATE`, [asset]);
+    const rows: ChainRow[] = await this.em.query(
+      `SELECT first_epoch, next_epoch FROM reward_chain WHERE asset = $1 FOR UPDATE`,
+      [asset],
+    );
     return toChain(asset, rows[0]);
   }
 
@@ -49,12 +52,23 @@ export class PostgresCloseTransaction implements CloseTransaction {
   }
 
   private async takeCharges(asset: RewardAsset, epoch: bigint, end: Date): Promise<CollectedFacts['charges']> {
-    await this.em.query(`UPDATE charge SET epoch = $2 WHERE asset = $1 AND epoch IS NULL AND post_time < $3`, [asset, epoch.toString(), end]);
-    const rows: ChargeRow[] = await this.em.query(`SELECT * FROM charge WHERE asset = $1 AND epoch = $2 ORDER BY charge_id`, [asset, epoch.toString()]);
+    await this.em.query(`UPDATE charge SET epoch = $2 WHERE asset = $1 AND epoch IS NULL AND post_time < $3`, [
+      asset,
+      epoch.toString(),
+      end,
+    ]);
+    const rows: ChargeRow[] = await this.em.query(
+      `SELECT * FROM charge WHERE asset = $1 AND epoch = $2 ORDER BY charge_id`,
+      [asset, epoch.toString()],
+    );
     return rows.map(fromChargeRow);
   }
 
-  async predecessor({ asset, firstEpoch, nextEpoch }: Chain): Promise<{ readonly stateText: string; readonly manifestSha256: string } | undefined> {
+  async predecessor({
+    asset,
+    firstEpoch,
+    nextEpoch,
+  }: Chain): Promise<{ readonly stateText: string; readonly manifestSha256: string } | undefined> {
     if (nextEpoch === firstEpoch) return undefined;
     const [row]: { text: string; manifest_sha256: string }[] = await this.em.query(
       `SELECT f.text, e.manifest_sha256 FROM epoch e JOIN epoch_file f USING (asset, number) WHERE asset = $1 AND number = $2 AND f.name = 'state.json'`,
@@ -64,10 +78,22 @@ export class PostgresCloseTransaction implements CloseTransaction {
     return { stateText: row.text, manifestSha256: row.manifest_sha256 };
   }
 
-  async insertEpoch(asset: RewardAsset, time: EpochTime, closed: ClosedEpoch, rewards: readonly RewardRow[], postings: readonly Posting[]): Promise<void> {
+  async insertEpoch(
+    asset: RewardAsset,
+    time: EpochTime,
+    closed: ClosedEpoch,
+    rewards: readonly RewardRow[],
+    postings: readonly Posting[],
+  ): Promise<void> {
     const at = [asset, closed.result.epoch.toString()];
     await this.insertEpochRow(at, time, closed);
-    const files = [...closed.files, closed.manifest].map((file, position) => ({ position, name: file.name, sha256: file.sha256, rows: file.rows.toString(), text: file.text }));
+    const files = [...closed.files, closed.manifest].map((file, position) => ({
+      position,
+      name: file.name,
+      sha256: file.sha256,
+      rows: file.rows.toString(),
+      text: file.text,
+    }));
     await this.insertRows('epoch_file', 'position integer, name text, sha256 text, rows bigint, text text', at, files);
     await this.insertRows(
       'reward',
@@ -81,15 +107,27 @@ export class PostgresCloseTransaction implements CloseTransaction {
         zero_reason: row.zeroReason,
       })),
     );
-    const leaves = closed.leaves.accounts.map((row) => ({ address: row.account, cumulative: row.cumulative.toString() }));
+    const leaves = closed.leaves.accounts.map((row) => ({
+      address: row.account,
+      cumulative: row.cumulative.toString(),
+    }));
     await this.insertRows('leaf', 'address text, cumulative bigint', at, leaves);
-    const transfers = postings.map((row) => ({ debit_account: row.debitAccount, credit_account: row.creditAccount, amount: row.amount.toString() }));
+    const transfers = postings.map((row) => ({
+      debit_account: row.debitAccount,
+      credit_account: row.creditAccount,
+      amount: row.amount.toString(),
+    }));
     await this.insertRows('transfer', 'debit_account text, credit_account text, amount bigint', at, transfers);
     await this.em.query(`UPDATE reward_chain SET next_epoch = $2::bigint + 1 WHERE asset = $1`, at);
   }
 
-  private async insertEpochRow(at: readonly string[], { startMs, endMs }: EpochTime, { result, closing, root, manifest, concentration }: ClosedEpoch): Promise<void> {
-    const previous = (JSON.parse(manifest.text) as { previous_manifest_sha256: string | null }).previous_manifest_sha256;
+  private async insertEpochRow(
+    at: readonly string[],
+    { startMs, endMs }: EpochTime,
+    { result, closing, root, manifest, concentration }: ClosedEpoch,
+  ): Promise<void> {
+    const previous = (JSON.parse(manifest.text) as { previous_manifest_sha256: string | null })
+      .previous_manifest_sha256;
     await this.em.query(
       `INSERT INTO epoch (asset, number, start_time, end_time, reserve_at_month_start, ceiling, emission, awarded, unissued, root, manifest_sha256,
          previous_manifest_sha256, top_owner_share_bps, hhi) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
@@ -97,7 +135,13 @@ export class PostgresCloseTransaction implements CloseTransaction {
         ...at,
         new Date(startMs),
         new Date(endMs),
-        ...[closing.reserveAtMonthStart, result.ceiling, result.available, result.issued, result.available - result.issued].map(String),
+        ...[
+          closing.reserveAtMonthStart,
+          result.ceiling,
+          result.available,
+          result.issued,
+          result.available - result.issued,
+        ].map(String),
         root,
         manifest.sha256,
         previous,
@@ -108,7 +152,12 @@ export class PostgresCloseTransaction implements CloseTransaction {
   }
 
   /** All rows in one statement, however many: a JSON array as a record set. */
-  private async insertRows(table: string, columns: string, at: readonly string[], rows: readonly object[]): Promise<void> {
+  private async insertRows(
+    table: string,
+    columns: string,
+    at: readonly string[],
+    rows: readonly object[],
+  ): Promise<void> {
     const names = columns.split(', ').map((column) => column.split(' ')[0]);
     await this.em.query(
       `INSERT INTO ${table} (asset, number, ${names.join(', ')}) SELECT $1, $2::bigint, r.* FROM jsonb_to_recordset($3::jsonb) AS r(${columns})`,

@@ -13,11 +13,20 @@ export class PostgresEpochQueries extends EpochQueries {
   }
 
   override async epoch(scope: Scope, asset: RewardAsset, number: bigint): Promise<EpochView | undefined> {
-    const [row] = await this.rows<EpochRow>(scope, `SELECT * FROM epoch e WHERE asset = $1 AND number = $2 AND ${PUBLISHED}`, [asset, number.toString()]);
+    const [row] = await this.rows<EpochRow>(
+      scope,
+      `SELECT * FROM epoch e WHERE asset = $1 AND number = $2 AND ${PUBLISHED}`,
+      [asset, number.toString()],
+    );
     return row && fromEpochRow(row);
   }
 
-  override async epochs(scope: Scope, asset: RewardAsset | undefined, before: EpochCursor | undefined, limit: number): Promise<readonly EpochView[]> {
+  override async epochs(
+    scope: Scope,
+    asset: RewardAsset | undefined,
+    before: EpochCursor | undefined,
+    limit: number,
+  ): Promise<readonly EpochView[]> {
     const rows = await this.rows<EpochRow>(
       scope,
       `SELECT * FROM epoch e WHERE ($1::text IS NULL OR asset = $1) AND ($2::bigint IS NULL OR (number, asset) < ($2, $3)) AND ${PUBLISHED}
@@ -27,7 +36,13 @@ export class PostgresEpochQueries extends EpochQueries {
     return rows.map(fromEpochRow);
   }
 
-  override async rewards(scope: Scope, asset: RewardAsset, number: bigint, after: string, limit: number): Promise<readonly RewardRow[]> {
+  override async rewards(
+    scope: Scope,
+    asset: RewardAsset,
+    number: bigint,
+    after: string,
+    limit: number,
+  ): Promise<readonly RewardRow[]> {
     const rows = await this.rows<RewardSqlRow>(
       scope,
       `SELECT * FROM reward WHERE asset = $1 AND number = $2 AND account COLLATE "C" > $3 ORDER BY account COLLATE "C" LIMIT $4`,
@@ -36,7 +51,12 @@ export class PostgresEpochQueries extends EpochQueries {
     return rows.map(fromRewardRow);
   }
 
-  override async addressOf(scope: Scope, asset: RewardAsset, number: bigint, account: string): Promise<string | undefined> {
+  override async addressOf(
+    scope: Scope,
+    asset: RewardAsset,
+    number: bigint,
+    account: string,
+  ): Promise<string | undefined> {
     const [row] = await this.rows<{ address: string }>(
       scope,
       `SELECT address FROM reward WHERE asset = $1 AND number <= $2 AND account = $3 AND amount > 0 ORDER BY number DESC LIMIT 1`,

@@ -30,19 +30,28 @@ export class PostgresEpochStore extends EpochStore {
           [asset, ...counting, epoch.toString()],
         );
       }
-      const other: unknown[] = await em.query(`SELECT 1 FROM reward_chain WHERE genesis_time <> $1 OR epoch_seconds <> $2`, counting);
-      if (other.length > 0) throw new Error('genesis_time and EPOCH_SECONDS may not change once the first epoch has begun');
+      const other: unknown[] = await em.query(
+        `SELECT 1 FROM reward_chain WHERE genesis_time <> $1 OR epoch_seconds <> $2`,
+        counting,
+      );
+      if (other.length > 0)
+        throw new Error('genesis_time and EPOCH_SECONDS may not change once the first epoch has begun');
     });
   }
 
   override chain(asset: RewardAsset): Promise<Chain> {
     return this.transactions.run('system', async (em) => {
-      const [row]: { first_epoch: string; next_epoch: string }[] = await em.query(`SELECT first_epoch, next_epoch FROM reward_chain WHERE asset = $1`, [asset]);
+      const [row]: { first_epoch: string; next_epoch: string }[] = await em.query(
+        `SELECT first_epoch, next_epoch FROM reward_chain WHERE asset = $1`,
+        [asset],
+      );
       return toChain(asset, row);
     });
   }
 
-  override nextUnpublished(): Promise<{ readonly asset: RewardAsset; readonly epoch: bigint; readonly files: readonly PublishedFile[] } | undefined> {
+  override nextUnpublished(): Promise<
+    { readonly asset: RewardAsset; readonly epoch: bigint; readonly files: readonly PublishedFile[] } | undefined
+  > {
     return this.transactions.run('system', async (em) => {
       const [row]: { asset: RewardAsset; number: string }[] = await em.query(
         `SELECT asset, number FROM epoch e WHERE NOT EXISTS (SELECT 1 FROM publication p WHERE p.asset = e.asset AND p.number = e.number)
@@ -52,10 +61,28 @@ export class PostgresEpochStore extends EpochStore {
     });
   }
 
+  override forgetHistory(): Promise<void> {
+    const keptFrom = `(SELECT to_timestamp(min(genesis_time + next_epoch * epoch_seconds)) FROM reward_chain)`;
+    return this.transactions.run('system', async (em) => {
+      for (const [table, id] of [
+        ['node_version', 'node_id'],
+        ['offer_version', 'offer_id'],
+      ]) {
+        await em.query(
+          `DELETE FROM ${table} v WHERE EXISTS
+             (SELECT 1 FROM ${table} n WHERE n.${id} = v.${id} AND n.version > v.version AND n.change_time <= ${keptFrom})`,
+        );
+      }
+    });
+  }
+
   override markPublished(asset: RewardAsset, epoch: bigint): Promise<void> {
     const at = [asset, epoch.toString()];
     return this.transactions.run('system', async (em) => {
-      const marked: unknown[] = await em.query(`INSERT INTO publication (asset, number) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1`, at);
+      const marked: unknown[] = await em.query(
+        `INSERT INTO publication (asset, number) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1`,
+        at,
+      );
       if (marked.length === 0) return;
       const [row]: EpochRow[] = await em.query(`SELECT * FROM epoch WHERE asset = $1 AND number = $2`, at);
       if (row === undefined) throw new Error(`epoch ${epoch} of ${asset} is gone`);

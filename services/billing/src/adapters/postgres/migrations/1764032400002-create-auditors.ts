@@ -35,23 +35,37 @@ const auditor = (name: string, sql: string): string =>
 const RIPE = `now() - make_interval(secs => grace_seconds)`;
 
 const AUDITORS = [
-  auditor('audit_m1', `
+  auditor(
+    'audit_m1',
+    `
     SELECT tx_id::text, asset || ' is off by ' || sum(amount) FROM entry
-    GROUP BY tx_id, asset HAVING sum(amount) <> 0 AND max(created_at) <= ${RIPE}`),
-  auditor('audit_m2', `
+    GROUP BY tx_id, asset HAVING sum(amount) <> 0 AND max(created_at) <= ${RIPE}`,
+  ),
+  auditor(
+    'audit_m2',
+    `
     SELECT asset, 'all accounts together are ' || sum(amount) FROM entry WHERE grace_seconds >= 0
-    GROUP BY asset HAVING sum(amount) <> 0`),
-  auditor('audit_m3', `
+    GROUP BY asset HAVING sum(amount) <> 0`,
+  ),
+  auditor(
+    'audit_m3',
+    `
     SELECT a.code || ' ' || a.asset, 'available ' || coalesce(e.posted, 0) - coalesce(p.held, 0) || ' is below ' || a.min_balance
     FROM account a
     LEFT JOIN (SELECT account_id, sum(amount) AS posted FROM entry GROUP BY 1) e ON e.account_id = a.id
     LEFT JOIN (SELECT account_id, sum(amount) AS held FROM hold WHERE status = 'open' GROUP BY 1) p ON p.account_id = a.id
-    WHERE grace_seconds >= 0 AND coalesce(e.posted, 0) - coalesce(p.held, 0) < a.min_balance`),
-  auditor('audit_m4', `
+    WHERE grace_seconds >= 0 AND coalesce(e.posted, 0) - coalesce(p.held, 0) < a.min_balance`,
+  ),
+  auditor(
+    'audit_m4',
+    `
     SELECT coalesce(b.account_id, e.account_id)::text, 'stored ' || coalesce(b.posted, 0) || ', entries say ' || coalesce(e.posted, 0)
     FROM balance b FULL JOIN (SELECT account_id, sum(amount) AS posted FROM entry GROUP BY 1) e USING (account_id)
-    WHERE grace_seconds >= 0 AND coalesce(b.posted, 0) <> coalesce(e.posted, 0)`),
-  auditor('audit_m5', `
+    WHERE grace_seconds >= 0 AND coalesce(b.posted, 0) <> coalesce(e.posted, 0)`,
+  ),
+  auditor(
+    'audit_m5',
+    `
     SELECT coalesce(b.account_id, h.account_id)::text, 'held ' || coalesce(b.held, 0) || ', open holds say ' || coalesce(h.amount, 0)
     FROM balance b
     FULL JOIN (SELECT account_id, sum(amount) AS amount FROM hold WHERE status = 'open' GROUP BY 1) h USING (account_id)
@@ -61,8 +75,11 @@ const AUDITORS = [
     FROM hold h
     JOIN (SELECT pending_id, sum(CASE WHEN kind IN ('hold', 'reversal') THEN amount ELSE -amount END) AS remaining
           FROM ledger_transfer WHERE pending_id IS NOT NULL GROUP BY 1) t ON t.pending_id = h.id
-    WHERE h.amount <> t.remaining OR (h.status <> 'open' AND h.amount <> 0)`),
-  auditor('audit_m8', `
+    WHERE h.amount <> t.remaining OR (h.status <> 'open' AND h.amount <> 0)`,
+  ),
+  auditor(
+    'audit_m8',
+    `
     SELECT kind || ' ' || ref, count(*) || ' transactions for one cause' FROM tx
     GROUP BY ref, kind HAVING count(*) > 1 AND max(created_at) <= ${RIPE}
     UNION ALL
@@ -70,7 +87,8 @@ const AUDITORS = [
     GROUP BY principal, method, key HAVING count(*) > 1
     UNION ALL
     SELECT kind || ' ' || cause || ' ' || leg, count(*) || ' rows for one leg of one cause' FROM ledger_transfer
-    GROUP BY kind, cause, leg HAVING count(*) > 1 AND max(create_time) <= ${RIPE}`),
+    GROUP BY kind, cause, leg HAVING count(*) > 1 AND max(create_time) <= ${RIPE}`,
+  ),
 ];
 
 /** The auditors that this service ships; each is called with a grace in seconds and returns nothing on clean data. */

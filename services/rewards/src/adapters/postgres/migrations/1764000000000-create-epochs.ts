@@ -43,7 +43,15 @@ const EPOCHS = [
   `CREATE INDEX transfer_epoch ON transfer (asset, number)`,
 ];
 
-const INPUT_TABLES = ['node_version', 'node_revocation', 'offer_version', 'charge', 'refused_event', 'reward_chain', 'transfer'];
+const INPUT_TABLES = [
+  'node_version',
+  'node_revocation',
+  'offer_version',
+  'charge',
+  'refused_event',
+  'reward_chain',
+  'transfer',
+];
 const PUBLIC_TABLES = ['epoch', 'publication', 'epoch_file', 'reward', 'leaf'];
 const WRITTEN_ONCE = ['epoch', 'publication', 'epoch_file', 'reward', 'leaf', 'transfer'];
 

@@ -1,18 +1,29 @@
 import { execute } from '@daya/postgres';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
+/**
+ * An auditor; every row it answers is a violation. An epoch is written whole in one transaction and never changes, so there is
+ * nothing on its way that `grace_seconds` would have to wait for.
+ */
+const auditor = (name: string, sql: string): string =>
+  `CREATE FUNCTION ${name}(grace_seconds integer) RETURNS TABLE (subject text, detail text) LANGUAGE sql STABLE AS $$
+     SELECT asset || '/' || coalesce(number::text, '*'), violation FROM (${sql}) found WHERE grace_seconds >= 0 $$`;
+
 /** 450 million tokens of 9 decimals, 1.5 % of the rest a month, 730 epochs a month: domain/emission.ts, said again in SQL. */
-const W1 = `CREATE VIEW audit_w1 WITH (security_invoker = true) AS
-  WITH schedule AS (
+const W1 = auditor(
+  'audit_w1',
+  `  WITH schedule AS (
     SELECT *, div(reserve_at_month_start::numeric * 150, 10000) AS month, number % 730 AS i FROM epoch)
   SELECT asset, number, 'awarded more than the ceiling' AS violation FROM epoch WHERE awarded > ceiling OR emission > ceiling
   UNION ALL SELECT asset, number, 'emission is not awarded + unissued' FROM epoch WHERE emission <> awarded + unissued OR unissued < 0
   UNION ALL SELECT asset, number, 'the ceiling is not the schedule''s' FROM schedule
     WHERE ceiling <> div(month * (i + 1), 730) - div(month * i, 730)
-  UNION ALL SELECT asset, max(number), 'awarded more than the supply' FROM epoch GROUP BY asset HAVING sum(awarded) > 450000000000000000`;
+  UNION ALL SELECT asset, max(number), 'awarded more than the supply' FROM epoch GROUP BY asset HAVING sum(awarded) > 450000000000000000`,
+);
 
-const W2 = `CREATE VIEW audit_w2 WITH (security_invoker = true) AS
-  WITH rewards AS (SELECT asset, number, sum(amount) AS amount FROM reward GROUP BY asset, number),
+const W2 = auditor(
+  'audit_w2',
+  `  WITH rewards AS (SELECT asset, number, sum(amount) AS amount FROM reward GROUP BY asset, number),
   posted AS (SELECT asset, number,
       sum(amount) FILTER (WHERE debit_account = 'reserve') AS awarded,
       coalesce(sum(amount) FILTER (WHERE credit_account LIKE 'account:%:vested'), 0) - coalesce(sum(amount) FILTER (WHERE debit_account LIKE 'account:%:vested'), 0) AS vested
@@ -33,10 +44,12 @@ const W2 = `CREATE VIEW audit_w2 WITH (security_invoker = true) AS
     FROM leaf earlier JOIN epoch later ON later.asset = earlier.asset AND later.number = earlier.number + 1
     LEFT JOIN leaf now ON now.asset = later.asset AND now.number = later.number AND now.address = earlier.address
     WHERE coalesce(now.cumulative, -1) < earlier.cumulative
-  UNION ALL SELECT asset, NULL, 'an account owes more than it was given: ' || account FROM balances WHERE amount < 0`;
+  UNION ALL SELECT asset, NULL, 'an account owes more than it was given: ' || account FROM balances WHERE amount < 0`,
+);
 
-const W3 = `CREATE VIEW audit_w3 WITH (security_invoker = true) AS
-  WITH manifest AS (SELECT asset, number, sha256, text::jsonb AS content FROM epoch_file WHERE name = 'manifest.json')
+const W3 = auditor(
+  'audit_w3',
+  `  WITH manifest AS (SELECT asset, number, sha256, text::jsonb AS content FROM epoch_file WHERE name = 'manifest.json')
   SELECT asset, number, name || ' is not what was hashed' AS violation FROM epoch_file
     WHERE encode(sha256(convert_to(text, 'UTF8')), 'hex') <> sha256
   UNION ALL SELECT e.asset, e.number, 'the manifest does not say what the epoch says' FROM epoch e LEFT JOIN manifest m USING (asset, number)
@@ -54,9 +67,13 @@ const W3 = `CREATE VIEW audit_w3 WITH (security_invoker = true) AS
     WHERE f.name = 'accounts.json' AND EXISTS (
       SELECT 1 FROM jsonb_to_recordset(f.text::jsonb->'accounts') AS listed(account text, cumulative bigint)
       FULL JOIN (SELECT address, cumulative FROM leaf l WHERE l.asset = f.asset AND l.number = f.number) l ON l.address = listed.account
-      WHERE l.cumulative IS DISTINCT FROM listed.cumulative)`;
+      WHERE l.cumulative IS DISTINCT FROM listed.cumulative)`,
+);
 
-/** Auditors: a row is a violation. Read by the audit role; `rewards verify` and verify_root.py recompute the root itself. */
+/** By name; the arguments are one, `grace_seconds`. */
+export const REWARDS_AUDITORS = ['audit_w1', 'audit_w2', 'audit_w3'] as const;
+
+/** Auditors, for the audit role; `rewards verify` and verify_root.py recompute the root itself. */
 export class CreateAudits1764000001000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await execute(runner, W1, W2, W3);

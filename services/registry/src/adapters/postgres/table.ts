@@ -1,0 +1,68 @@
+import type { EntityManager } from 'typeorm';
+
+type Kind = 'plain' | 'bigint' | 'json' | 'optional';
+
+/** How each field of a record is stored: `plain` as it is, `bigint` as text, `json`, `optional` as NULL when undefined. */
+export type Columns<T> = { readonly [K in keyof T]-?: Kind };
+
+type Row = Record<string, unknown>;
+
+/** Maps one record type to one table. Columns are the fields' names in snake case; there is no other magic. */
+export class Table<T extends object> {
+  readonly columns: string;
+  private readonly fields: readonly [field: keyof T & string, kind: Kind][];
+
+  constructor(
+    readonly name: string,
+    private readonly keys: readonly (keyof T & string)[],
+    columns: Columns<T>,
+  ) {
+    this.fields = Object.entries(columns) as [keyof T & string, Kind][];
+    this.columns = this.fields.map(([field]) => columnOf(field)).join(', ');
+  }
+
+  async insert(em: EntityManager, record: T): Promise<void> {
+    const places = this.fields.map((_, index) => `$${index + 1}`).join(', ');
+    await em.query(`INSERT INTO ${this.name} (${this.columns}) VALUES (${places})`, this.valuesOf(record));
+  }
+
+  /** Replaces the row of the same key. A missing row is a bug: the caller holds its lock. */
+  async update(em: EntityManager, record: T): Promise<void> {
+    const sets = this.fields.map(([field], index) => `${columnOf(field)} = $${index + 1}`).join(', ');
+    const where = this.keys.map((key, index) => `${columnOf(key)} = $${this.fields.length + index + 1}`).join(' AND ');
+    const keys = this.keys.map((key) => record[key]);
+    const [, count] = await em.query<[unknown, number]>(`UPDATE ${this.name} SET ${sets} WHERE ${where}`, [...this.valuesOf(record), ...keys]);
+    if (count !== 1) throw new Error(`${this.name} ${String(keys)} is not stored`);
+  }
+
+  /** Rows that satisfy an SQL condition over the table. */
+  async select(em: EntityManager, condition: string, values: readonly unknown[]): Promise<T[]> {
+    const rows: Row[] = await em.query(`SELECT ${this.columns} FROM ${this.name} ${condition}`, [...values]);
+    return rows.map((row) => this.fromRow(row));
+  }
+
+  async first(em: EntityManager, condition: string, values: readonly unknown[]): Promise<T | undefined> {
+    return (await this.select(em, condition, values))[0];
+  }
+
+  fromRow(row: Row): T {
+    return Object.fromEntries(this.fields.map(([field, kind]) => [field, readAs(kind, row[columnOf(field)])])) as T;
+  }
+
+  private valuesOf(record: T): unknown[] {
+    return this.fields.map(([field, kind]) => writeAs(kind, record[field]));
+  }
+}
+
+const columnOf = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+function writeAs(kind: Kind, value: unknown): unknown {
+  if (value === undefined) return null;
+  if (kind === 'json') return JSON.stringify(value);
+  return kind === 'bigint' ? String(value) : value;
+}
+
+function readAs(kind: Kind, value: unknown): unknown {
+  if (value === null) return undefined;
+  return kind === 'bigint' ? BigInt(value as string) : value;
+}

@@ -1,0 +1,98 @@
+import { DomainError } from '@daya/kernel';
+import { constraintError } from '@daya/postgres';
+import type { EntityManager } from 'typeorm';
+import type { Jobs, SealedSecrets } from '../../application/ports';
+import type { Job, Task, TaskCounts } from '../../domain/job';
+import type { TaskState } from '../../domain/states';
+import { JOB_COLUMNS, specToJson, TASK_COLUMNS, toJob, toTask, type JobRow, type TaskRow } from './rows';
+
+/** Jobs and tasks of one transaction; `touched` collects the jobs that the feed must hear of after the commit. */
+export class PostgresJobs implements Jobs {
+  constructor(
+    private readonly em: EntityManager,
+    private readonly touched: Set<string>,
+  ) {}
+
+  async insert(job: Job, secrets: SealedSecrets): Promise<void> {
+    const values = [
+      job.jobId, job.organisationId, job.projectId, job.state, specToJson(job.spec), secrets ? Buffer.from(secrets) : null,
+      job.quoteId || null, job.quoteMicros.toString(), job.reason, job.canaryNodeId || null, job.createTime, job.version.toString(),
+    ];
+    try {
+      await this.em.query(
+        `INSERT INTO job (job_id, organisation_id, project_id, state, spec, secrets, quote_id, quote_micros, reason, canary_node_id, create_time, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+        values,
+      );
+    } catch (error) {
+      throw constraintError(error, { job_quote: () => new DomainError('precondition', 'QUOTE_USED', 'another job was submitted under this quote') });
+    }
+    this.touched.add(job.jobId);
+  }
+
+  async insertTasks({ organisationId }: Job, tasks: readonly Task[]): Promise<void> {
+    const column = <T>(of: (task: Task) => T): T[] => tasks.map(of);
+    await this.em.query(
+      `INSERT INTO task (task_id, job_id, organisation_id, task_index, state, reason, price_micros_max, run_count, failure_count, fault_count, lost_count, used_ms, queue_time)
+       SELECT task_id, job_id, $3, task_index, state, '', price, 0, 0, 0, 0, 0, clock_timestamp()
+       FROM unnest($1::uuid[], $2::uuid[], $4::int[], $5::text[], $6::bigint[]) AS n (task_id, job_id, task_index, state, price)`,
+      [column((t) => t.taskId), column((t) => t.jobId), organisationId, column((t) => t.taskIndex), column((t) => t.state), column((t) => t.priceMicrosMax.toString())],
+    );
+  }
+
+  async lock(jobId: string): Promise<Job | undefined> {
+    const [row]: JobRow[] = await this.em.query(`SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = $1 FOR NO KEY UPDATE`, [jobId]);
+    return row && toJob(row);
+  }
+
+  async save(jobs: readonly Job[]): Promise<void> {
+    if (jobs.length === 0) return;
+    await this.em.query(
+      `UPDATE job j SET state = n.state, reason = n.reason, end_time = n.end_time, version = j.version + 1
+       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS n (job_id, state, reason, end_time) WHERE j.job_id = n.job_id`,
+      [jobs.map((job) => job.jobId), jobs.map((job) => job.state), jobs.map((job) => job.reason), jobs.map((job) => job.endTime ?? null)],
+    );
+    for (const { jobId } of jobs) this.touched.add(jobId);
+  }
+
+  async lockTasks(jobId: string): Promise<Task[]> {
+    const rows: TaskRow[] = await this.em.query(
+      `SELECT ${TASK_COLUMNS} FROM task t WHERE t.job_id = $1 ORDER BY t.task_id FOR NO KEY UPDATE`,
+      [jobId],
+    );
+    return rows.map(toTask);
+  }
+
+  async saveTasks(tasks: readonly Task[]): Promise<void> {
+    if (tasks.length === 0) return;
+    const column = <T>(of: (task: Task) => T): T[] => tasks.map(of);
+    await this.em.query(
+      `UPDATE task t SET state = n.state, reason = n.reason, failure_count = n.failures, fault_count = n.faults, lost_count = n.losts, used_ms = n.used_ms,
+         queue_time = CASE WHEN n.state = 'QUEUED' AND t.state <> 'QUEUED' THEN clock_timestamp() ELSE t.queue_time END
+       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::bigint[]) AS n (task_id, state, reason, failures, faults, losts, used_ms)
+       WHERE t.task_id = n.task_id`,
+      [
+        column((t) => t.taskId), column((t) => t.state), column((t) => t.reason), column((t) => t.failureCount), column((t) => t.faultCount),
+        column((t) => t.lostCount), column((t) => t.usedMs),
+      ],
+    );
+  }
+
+  async taskCounts(jobIds: readonly string[]): Promise<Map<string, { counts: TaskCounts; failedReason: string }>> {
+    const rows: { job_id: string; state: TaskState; count: number; reason: string | null }[] = await this.em.query(
+      `SELECT job_id, state, count(*)::int AS count, min(reason) FILTER (WHERE state = 'FAILED') AS reason
+       FROM task WHERE job_id = ANY($1::uuid[]) GROUP BY job_id, state`,
+      [jobIds],
+    );
+    const found = new Map<string, { counts: TaskCounts; failedReason: string }>();
+    for (const { job_id, state, count, reason } of rows) {
+      const known = found.get(job_id);
+      found.set(job_id, { counts: { ...known?.counts, [state]: count }, failedReason: reason ?? known?.failedReason ?? '' });
+    }
+    return found;
+  }
+
+  async setHoldPending(jobId: string, pending: boolean): Promise<void> {
+    await this.em.query(`UPDATE job SET hold_pending = $2 WHERE job_id = $1`, [jobId, pending]);
+  }
+}

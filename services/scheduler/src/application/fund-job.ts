@@ -1,0 +1,75 @@
+import { DomainError, type IdGenerator } from '@daya/kernel';
+import type { SchedulerEvent } from '../domain/events';
+import { newTasks, type Job, type Task } from '../domain/job';
+import { JOB_NEXT, moved } from '../domain/states';
+import type { MarketState } from './market-state';
+import type { Billing, Store, Transaction } from './ports';
+
+/** What billing said about the money: set aside, or why not. */
+type Funding = { readonly held: true } | { readonly held: false; readonly reason: string };
+
+/**
+ * Sets a FUNDING job's money aside and queues it, or rejects it. Any number of calls may race: billing answers one job id
+ * once, and the job's row decides. A cancel that came first wins, and what was held for it is released. Throws
+ * `unavailable` while billing does not answer: the job stays as it is and the sweep asks again.
+ */
+export class FundJob {
+  constructor(
+    private readonly store: Store,
+    private readonly billing: Billing,
+    private readonly state: MarketState,
+    private readonly ids: IdGenerator,
+  ) {}
+
+  async execute(job: Job): Promise<Job> {
+    const quote = await this.store.transaction({ organisationId: job.organisationId }, (tx) => tx.quotes.find(job.quoteId));
+    if (!quote) throw new Error(`job ${job.jobId} has no quote`);
+    const { priced, tasks: quoted } = quote.quote;
+    const funding = await this.placeHold(job, priced);
+    const prices = quoted.map(({ priceMicrosPerGpuHour }) => priceMicrosPerGpuHour);
+    const settled = await this.store.transaction({ organisationId: job.organisationId }, (tx) => this.settle(tx, job, funding, prices));
+    if (settled.tasks.length > 0) {
+      this.state.addWaiting(settled.job, settled.tasks);
+      this.state.wake();
+    }
+    if (settled.job.state === 'CANCELLED' && settled.holdPending) await this.giveBack(settled.job, funding);
+    return settled.job;
+  }
+
+  private async placeHold(job: Job, priced: Parameters<Billing['placeHold']>[2]): Promise<Funding> {
+    try {
+      await this.billing.placeHold(job.jobId, job.organisationId, priced);
+      return { held: true };
+    } catch (error) {
+      if (error instanceof DomainError && FINAL_REFUSALS.includes(error.kind)) return { held: false, reason: error.reason };
+      throw error;
+    }
+  }
+
+  private async settle(tx: Transaction, { jobId }: Job, funding: Funding, prices: readonly bigint[]): Promise<{ job: Job; tasks: Task[]; holdPending: boolean }> {
+    const job = await tx.jobs.lock(jobId);
+    if (!job) throw new Error(`job ${jobId} is gone`);
+    if (job.state !== 'FUNDING') return { job, tasks: [], holdPending: job.quoteId !== '' };
+    await tx.jobs.setHoldPending(jobId, false);
+    if (!funding.held) {
+      const rejected: Job = { ...job, state: moved(JOB_NEXT, job.state, 'REJECTED'), reason: funding.reason, endTime: this.state.now() };
+      await tx.jobs.save([rejected]);
+      return { job: rejected, tasks: [], holdPending: false };
+    }
+    const queued: Job = { ...job, state: moved(JOB_NEXT, job.state, 'QUEUED') };
+    const tasks = newTasks(queued, prices, () => this.ids.next());
+    await tx.jobs.save([queued]);
+    await tx.jobs.insertTasks(queued, tasks);
+    const event: SchedulerEvent = { type: 'job-queued', job: queued };
+    await tx.events.append([event]);
+    return { job: queued, tasks, holdPending: false };
+  }
+
+  /** The hold is certainly there, or certainly not: only now can it be released for good. */
+  private async giveBack({ jobId, organisationId }: Job, funding: Funding): Promise<void> {
+    if (funding.held) await this.billing.releaseHold(jobId);
+    await this.store.transaction({ organisationId }, (tx) => tx.jobs.setHoldPending(jobId, false));
+  }
+}
+
+const FINAL_REFUSALS: readonly DomainError['kind'][] = ['precondition', 'invalid', 'not-found', 'denied', 'already-exists'];

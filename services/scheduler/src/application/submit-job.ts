@@ -1,0 +1,132 @@
+import { DomainError, notFound, refuseInvalid, type Caller } from '@daya/kernel';
+import type { Job } from '../domain/job';
+import type { JobSpecInput } from '../domain/job-spec';
+import type { Quote } from '../domain/quote';
+import { validateSpec } from '../domain/validate-spec';
+import { Violations } from '../domain/violations';
+import { contentOf, memberOf, requireRequestId } from './caller';
+import type { FundJob } from './fund-job';
+import type { QuoteMaker } from './get-quote';
+import type { MarketState } from './market-state';
+import type { Projects, RequestKey, SealedSecrets, SecretBox, Store, Transaction } from './ports';
+
+export interface SubmitJobCommand {
+  readonly requestId: string;
+  readonly projectId: string;
+  readonly quoteId: string;
+  readonly spec: JobSpecInput | undefined;
+}
+
+/** What a job is made of; `insert` stores the quote where the submission made it itself. */
+interface Submission {
+  readonly organisationId: string;
+  readonly key: RequestKey;
+  prepare(tx: Transaction): Promise<{ quote: Quote; secrets: SealedSecrets }>;
+}
+
+/** Turns a submission into quoted work: of a quote from before, or of one made now. */
+export class SubmissionReader {
+  constructor(
+    private readonly store: Store,
+    private readonly projects: Projects,
+    private readonly quotes: QuoteMaker,
+    private readonly box: SecretBox,
+  ) {}
+
+  /** Throws `invalid`, `not-found` PROJECT_NOT_FOUND, `precondition` NO_FEASIBLE_OFFER, `already-exists` REQUEST_ID_REUSED. */
+  async read(caller: Caller, command: SubmitJobCommand): Promise<Submission> {
+    const { organisationId } = memberOf(caller);
+    validate(command);
+    if (command.quoteId !== '') return this.ofQuote(organisationId, command);
+    const { spec, secrets } = validateSpec(command.spec);
+    await this.projects.require(organisationId, command.projectId);
+    const key = keyOf(organisationId, command, contentOf({ projectId: command.projectId, spec, secrets: this.box.digest(secrets) }));
+    const known = await this.store.transaction({ organisationId }, (tx) => tx.requests.find(key));
+    if (known !== undefined) return { organisationId, key, prepare: () => Promise.reject(new Error('a known request is not prepared')) };
+    const quote = await this.quotes.make(organisationId, command.projectId, spec);
+    const sealed = this.box.seal(organisationId, secrets);
+    const prepare = async (tx: Transaction): Promise<{ quote: Quote; secrets: SealedSecrets }> => {
+      await tx.quotes.insert(quote, sealed);
+      return { quote, secrets: sealed };
+    };
+    return { organisationId, key, prepare };
+  }
+
+  private ofQuote(organisationId: string, command: SubmitJobCommand): Submission {
+    const key = keyOf(organisationId, command, contentOf({ projectId: command.projectId, quoteId: command.quoteId }));
+    const prepare = async (tx: Transaction): Promise<{ quote: Quote; secrets: SealedSecrets }> => {
+      const found = await tx.quotes.find(command.quoteId);
+      if (!found || (command.projectId !== '' && found.quote.projectId !== command.projectId)) throw notFound('quote', command.quoteId);
+      return found;
+    };
+    return { organisationId, key, prepare };
+  }
+}
+
+/**
+ * Stores a job as FUNDING, then has its money set aside and queues it. The answer to a request id follows from its job:
+ * FUNDING is tried again, REJECTED repeats its refusal, everything else is the job. Throws `precondition`
+ * INSUFFICIENT_FUNDS, QUOTE_EXPIRED, QUOTE_USED; `unavailable` while billing does not answer (send it again).
+ */
+export class SubmitJob {
+  constructor(
+    private readonly store: Store,
+    private readonly reader: SubmissionReader,
+    private readonly fund: FundJob,
+    private readonly state: MarketState,
+  ) {}
+
+  async execute(caller: Caller, command: SubmitJobCommand, nextId: () => string): Promise<Job> {
+    const submission = await this.reader.read(caller, command);
+    const job = await this.store.transaction({ organisationId: submission.organisationId }, async (tx) => {
+      const jobId = await tx.requests.once(submission.key, () => this.insert(tx, submission, nextId()));
+      const stored = await tx.jobs.lock(jobId);
+      if (!stored) throw new Error(`job ${jobId} is gone`);
+      return stored;
+    });
+    const settled = job.state === 'FUNDING' ? await this.fund.execute(job) : job;
+    if (settled.state === 'REJECTED') throw new DomainError('precondition', settled.reason, 'the job was rejected', { job_id: settled.jobId });
+    return settled;
+  }
+
+  private async insert(tx: Transaction, submission: Submission, jobId: string): Promise<string> {
+    const now = this.state.now();
+    const { quote, secrets } = await submission.prepare(tx);
+    if (quote.expireTime <= now) throw new DomainError('precondition', 'QUOTE_EXPIRED', 'the quote has expired', { quote_id: quote.quoteId });
+    const job: Job = {
+      jobId,
+      organisationId: submission.organisationId,
+      projectId: quote.projectId,
+      state: 'FUNDING',
+      spec: quote.spec,
+      quoteId: quote.quoteId,
+      quoteMicros: quote.priced.totalMicros,
+      reason: '',
+      canaryNodeId: '',
+      createTime: now,
+      endTime: undefined,
+      version: 1n,
+    };
+    await tx.jobs.insert(job, secrets);
+    await tx.jobs.setHoldPending(jobId, true);
+    return jobId;
+  }
+}
+
+const keyOf = (organisationId: string, { requestId }: SubmitJobCommand, content: string): RequestKey => ({
+  scope: organisationId,
+  method: 'SubmitJob',
+  requestId,
+  content,
+});
+
+function validate({ requestId, projectId, quoteId, spec }: SubmitJobCommand): void {
+  const found = new Violations();
+  requireRequestId(found, requestId);
+  const one = (quoteId === '') !== (spec === undefined);
+  found.check('quote_id', one || spec !== undefined, 'REQUIRED', 'one of quote_id and spec must be set');
+  found.check('spec', one || spec === undefined, 'CONFLICT', 'only one of quote_id and spec may be set');
+  if (quoteId !== '') found.uuid('quote_id', quoteId);
+  if (quoteId === '' || projectId !== '') found.uuid('project_id', projectId);
+  refuseInvalid(found.list);
+}
