@@ -48,7 +48,7 @@ function jobLines(job, nodeName, models) {
     );
   }
   lines.push(`  of it ${usd(job.provider_micros)} to the providers and ${usd(job.fee_micros)} to the platform`);
-  lines.push(`  ${job.artifacts.length} artifact(s), for example ${job.artifacts.at(-1).path}`);
+  lines.push(`  ${job.artifacts.length} artifact(s), for example ${job.artifacts.at(-1)?.path ?? 'none'}`);
   return lines;
 }
 

@@ -17,7 +17,7 @@ export class Phases {
     try {
       return await work();
     } catch (error) {
-      this.log(`✗ ${name} failed after ${seconds(performance.now() - begin)}`);
+      this.log(`✗ ${name} failed after ${seconds(performance.now() - begin)}: ${error.message}`);
       throw error;
     } finally {
       clearInterval(ticker);

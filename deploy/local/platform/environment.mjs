@@ -22,7 +22,7 @@ function secretsIn(runDir) {
     databases: Object.fromEntries(databases),
     API_KEY_PEPPER: secret(),
     PAGE_TOKEN_SECRET: secret(),
-    SECRETS_KEY: randomBytes(32).toString('base64'),
+    SECRETS_KEY: randomBytes(32).toString('hex'),
   };
   writeFileSync(path, JSON.stringify(secrets), { mode: 0o600 });
   return secrets;
@@ -42,8 +42,10 @@ async function provision(infra, secrets) {
 async function createTopics(infra, prefix) {
   const { createKafka, ensureTopics } = require('@daya/messaging');
   const kafka = createKafka({ brokers: infra.kafka.brokers, prefix, clientId: 'setup' });
-  const dead = TOPICS.map((name) => ({ name: `${name}.dead`, partitions: 1 }));
-  await ensureTopics(kafka, [...TOPICS.map((name) => ({ name, partitions: 4 })), ...dead]);
+  await ensureTopics(
+    kafka,
+    TOPICS.map((name) => ({ name, partitions: 4 })),
+  );
 }
 
 /**

@@ -23,7 +23,7 @@ const CONFIG = z.object({
   ALLOW_NETWORK: flag.default(false),
   CONTAINER_DRIVER: z.enum(['auto', 'runc', 'docker']).default('auto'),
   DOCKER_SOCKET: absolutePath.default('/var/run/docker.sock'),
-  /** Run folders; default: below STATE_FOLDER, or below /var/tmp when others may not pass there. */
+  /** Run folders; default: below STATE_FOLDER. Where others may not pass, a folder below /var/tmp takes their place. */
   SANDBOX_FOLDER: absolutePath.optional(),
   /** Unpacked images; agents of one machine may share it. */
   IMAGE_FOLDER: absolutePath.optional(),
@@ -31,8 +31,9 @@ const CONFIG = z.object({
   SCRATCH_INODES: count.default(200_000),
   LOG_LIMIT_BYTES: count.default(4 << 20),
   INPUT_LIMIT_BYTES: count.default(16 * 2 ** 30),
+  /** Both as far as the platform takes them. */
   ARTIFACT_LIMIT_BYTES: count.default(16 * 2 ** 30),
-  ARTIFACT_LIMIT_FILES: count.default(10_000),
+  ARTIFACT_LIMIT_FILES: count.max(2_000).default(2_000),
   SPOOL_LIMIT_BYTES: count.default(64 << 20),
   TIMER_SCALE: z.coerce.number().gt(0).max(1).default(1),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

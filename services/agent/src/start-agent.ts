@@ -81,7 +81,7 @@ export async function startAgent(config: AgentConfig, log: AgentLog, keeperComma
   const driver = seams.driver(await driverFor(ground, joined, keeperCommand));
   const { membership } = joined;
   const bootId = randomUUID();
-  const { channel, stream } = connection(ground, joined, helloFacts(joined.inventory, bootId, driver.name, config.ALLOW_NETWORK));
+  const { channel, stream } = connection(ground, joined, helloFacts(joined.inventory, bootId, driver.name, givesNetwork(config, driver)));
   const { agent, heartbeats } = wire(ground, joined, driver, channel, stream, bootId, seams);
   await agent.recover();
   stream.start(agent);
@@ -164,9 +164,14 @@ function wire(
   const blobs = new GrpcBlobExchange(channel, alarms);
   const runs = new RunLease({ driver, blobs, reports, meter, link: stream, clock, log, policy: runPolicy(config, inventory) });
   const floors = new FileFloorStore(config.STATE_FOLDER);
-  const node = nodeFacts(config, nodeId, inventory);
+  const node = nodeFacts(givesNetwork(config, driver), nodeId, inventory);
   const agent = new Agent({ node, driver, link: stream, reports, meter, runs, leases, heartbeats, floors, journal, clock, wallClock, alarms, log });
   return { agent, heartbeats };
+}
+
+/** The owner's word and the driver's ability: an offer is never taken in vain. */
+function givesNetwork(config: AgentConfig, driver: ContainerDriver): boolean {
+  return config.ALLOW_NETWORK && driver.hasNetwork;
 }
 
 function runPolicy(config: AgentConfig, inventory: Inventory): RunPolicy {
@@ -181,7 +186,7 @@ function runPolicy(config: AgentConfig, inventory: Inventory): RunPolicy {
   };
 }
 
-function nodeFacts(config: AgentConfig, nodeId: string, inventory: Inventory): NodeFacts {
+function nodeFacts(networkAllowed: boolean, nodeId: string, inventory: Inventory): NodeFacts {
   const { cpuMilli, memoryMib, scratchMib } = inventory;
-  return { nodeId, gpuUuids: new Set(inventory.gpus.map((gpu) => gpu.uuid)), networkAllowed: config.ALLOW_NETWORK, cpuMilli, memoryMib, scratchMib };
+  return { nodeId, gpuUuids: new Set(inventory.gpus.map((gpu) => gpu.uuid)), networkAllowed, cpuMilli, memoryMib, scratchMib };
 }

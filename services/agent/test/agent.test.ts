@@ -10,6 +10,8 @@ import { busyboxEntries, MemoryBlobs, putImage } from './support/oci-image';
 import { TestPlatform } from './support/test-platform';
 
 const TIMERS = { heartbeatMs: 200, selfFenceMs: 900 };
+/** When the platform gives the GPUs away, at the same scale. */
+const REASSIGN_MS = 1_500;
 
 describe('the agent on its stream', () => {
   const blobs = new MemoryBlobs();
@@ -68,17 +70,20 @@ describe('the agent on its stream', () => {
 
   it('runs a task: accepted, running, exited, with log, secrets, inputs, artifacts and signed usage', async () => {
     const input = blobs.put(Buffer.from('from an earlier task'));
-    const { leaseId } = offer('echo "$GREETING $SECRET"; mkdir out; cat /inputs/tasks/3/x > out/copy; sleep 0.5', {
-      env: { GREETING: 'hello' }, secrets: [{ name: 'SECRET', value: 'swordfish' }], inputs: [{ sha256: input.digest.slice(7), path: 'tasks/3/x' }],
+    const own = { sha256: blobs.put(Buffer.from('of the job')).digest.slice(7), path: 'own' };
+    const spec = JobSpec.fromPartial({ image: { digest: busybox }, requirements: { memoryMib: 32, scratchMib: 8 }, inputs: [own] });
+    const { leaseId } = offer('cat /inputs/own; echo; echo "$GREETING $SECRET"; mkdir out; cat /inputs/tasks/3/x > out/copy; sleep 0.5', {
+      spec,
+      env: { GREETING: 'hello' }, secrets: [{ name: 'SECRET', value: 'swordfish' }], inputs: [own, { sha256: input.digest.slice(7), path: 'tasks/3/x' }],
     });
     const exit = await exitOf(leaseId);
     expect(reportsOf(leaseId)).toEqual(['accepted', 'running', 'exited']);
     expect(exit).toMatchObject({ reason: 'EXITED', exitCode: 0, artifacts: [{ path: 'copy', bytes: 20n, sha256: input.digest.slice(7) }] });
     expect(platform.artifacts.get(input.digest.slice(7))?.toString()).toBe('from an earlier task');
-    expect(platform.logOf(leaseId)).toBe('hello swordfish\n');
+    expect(platform.logOf(leaseId)).toBe('of the job\nhello swordfish\n');
     const ticks = await until(() => platform.ticksOf(leaseId).some((tick) => tick.final) && platform.ticksOf(leaseId));
     expect(ticks.at(-1)).toMatchObject({ final: true, cumulativeMs: Number(exit.cumulativeMs) });
-    expect(Number(exit.cumulativeMs)).toBeGreaterThanOrEqual(500);
+    expect(Number(exit.cumulativeMs)).toBeGreaterThanOrEqual(450);
     expect(Number(exit.cumulativeMs)).toBeLessThan(1_500);
     const counts = ticks.map((tick) => tick.cumulativeMs);
     expect(counts).toEqual([...counts].sort((left, right) => left - right));
@@ -92,7 +97,6 @@ describe('the agent on its stream', () => {
   it.each<[string, Partial<LeaseOffer>, string]>([
     ['whose image is not there', { spec: JobSpec.fromPartial({ image: { digest: `sha256:${'e'.repeat(64)}` } }) }, 'IMAGE_NOT_FOUND'],
     ['whose image is not an image', { spec: JobSpec.fromPartial({ image: { digest: blobs.put(Buffer.from('{"schemaVersion":2}')).digest } }) }, 'IMAGE_INVALID'],
-    ['whose command is not there', { command: ['/none'] }, 'START_FAILED'],
     ['whose output is a link', { command: ['sh', '-c', 'ln -s /etc out'] }, 'OUTPUT_INVALID'],
     ['whose input leaves its folder', { inputs: [{ sha256: blobs.put(Buffer.from('i')).digest.slice(7), path: '../x' }] }, 'INPUT_INVALID'],
   ])('a task %s ends typed', async (_name, changes, reason) => {
@@ -100,6 +104,12 @@ describe('the agent on its stream', () => {
     const exit = await exitOf(leaseId);
     expect(exit).toMatchObject({ reason, artifacts: [] });
     expect(exit.exitCode === 0).toBe(reason === 'OUTPUT_INVALID');
+  });
+
+  it('a command that is not in the image ends as in a shell, without ever running', async () => {
+    const { leaseId } = offer('', { command: ['/none'] });
+    expect(await exitOf(leaseId)).toMatchObject({ reason: 'EXITED', exitCode: 127, cumulativeMs: 0n });
+    expect(reportsOf(leaseId)).toEqual(['accepted', 'exited']);
   });
 
   it('a task without output succeeds with nothing', async () => {
@@ -182,7 +192,7 @@ describe('the agent on its stream', () => {
       platform.acknowledgeHeartbeats = false;
       const cutAtMs = Date.now();
       expect(await exitOf(leaseId)).toMatchObject({ reason: 'FENCED' });
-      expect(Date.now() - cutAtMs).toBeLessThanOrEqual(TIMERS.selfFenceMs + 300);
+      expect(Date.now() - cutAtMs).toBeLessThanOrEqual(REASSIGN_MS);
     });
 
     it('a cut connection stops the task, keeps counting into the spool, and tells all of it afterwards', async () => {
@@ -191,7 +201,7 @@ describe('the agent on its stream', () => {
       platform.goAway();
       const cutAtMs = Date.now();
       await until(() => home.containerProcesses().length === 0, 3_000);
-      expect(Date.now() - cutAtMs).toBeLessThanOrEqual(TIMERS.selfFenceMs + 300);
+      expect(Date.now() - cutAtMs).toBeLessThanOrEqual(REASSIGN_MS);
       const hellos = platform.hellos.length;
       await platform.comeBack();
       expect(await exitOf(leaseId)).toMatchObject({ reason: 'FENCED' });

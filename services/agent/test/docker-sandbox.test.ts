@@ -103,7 +103,7 @@ if (SOCKET !== undefined) {
     it('a command that is not there', async () => {
       const image = await driver.prepareImage(busybox, blobs);
       const handle = await driver.start({ runId: randomUUID(), image, command: ['/none'], env: {}, limits: LIMITS, network: false, inputs: [], gpuUuids: [] }, blobs);
-      expect((await handle.exited).reason).toBe('START_FAILED');
+      expect(await handle.exited).toMatchObject({ reason: 'EXITED', exitCode: 127 });
       await handle.dispose();
     });
 

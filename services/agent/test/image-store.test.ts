@@ -1,10 +1,10 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { BlobMissing } from '../src/application/ports';
 import { IMAGE_LIMITS, ImageInvalid } from '../src/domain/oci-manifest';
 import { ImageStore } from '../src/adapters/runc/image-store';
-import { busyboxEntries, putImage, putJson } from './support/oci-image';
+import { busyboxEntries, MemoryBlobs, putImage, putJson } from './support/oci-image';
 import { Sandbox } from './support/sandbox';
 import { tarOf } from './support/tar';
 
@@ -30,6 +30,14 @@ describe('image store', () => {
     expect(second).toEqual(first);
     expect(third).toEqual(first);
     expect(readdirSync(first?.location ?? '').sort()).toEqual(['bin', 'dev', 'etc', 'inputs', 'proc', 'scratch', 'tmp']);
+  });
+
+  it('takes over from an agent that died while it unpacked', async () => {
+    const digest = putImage(sandbox.blobs, [{ path: 'orphan', data: Buffer.from('x') }]);
+    const lock = join(folder, `${digest.slice('sha256:'.length)}.lock`);
+    writeFileSync(lock, '1 0');
+    await store.prepare(digest, sandbox.blobs);
+    expect(existsSync(lock)).toBe(false);
   });
 
   it('takes set-user-id bits away', async () => {
@@ -67,6 +75,21 @@ describe('image store', () => {
     const small = (limits: object): ImageStore => new ImageStore(folder, { ...IMAGE_LIMITS, ...limits });
     await expect(small({ maxUnpackedBytes: 1 << 20 }).prepare(digest, sandbox.blobs)).rejects.toThrow('unpacks to more than');
     await expect(small({ maxEntries: 1 }).prepare(digest, sandbox.blobs)).rejects.toThrow('more than 1 files');
+  });
+
+  it('lends a kept image only to a lease that reaches it by itself', async () => {
+    const digest = putImage(sandbox.blobs, busyboxEntries());
+    await store.prepare(digest, sandbox.blobs);
+    await expect(store.prepare(digest, new MemoryBlobs())).rejects.toBeInstanceOf(BlobMissing);
+  });
+
+  it('is not spoiled for others by a lease that lost its way', async () => {
+    const digest = putImage(sandbox.blobs, [{ path: 'late', data: Buffer.from('x') }]);
+    const manifestOnly = new MemoryBlobs();
+    for await (const chunk of sandbox.blobs.fetch({ digest })) manifestOnly.put(chunk);
+    const [lost, found] = await Promise.allSettled([store.prepare(digest, manifestOnly), store.prepare(digest, sandbox.blobs)]);
+    expect(lost.status === 'rejected' && lost.reason).toBeInstanceOf(BlobMissing);
+    expect(found.status).toBe('fulfilled');
   });
 
   it('says which blob is missing', async () => {

@@ -30,7 +30,9 @@ describe('a task in runc', () => {
     it('ends with its own exit code and its output', async () => {
       const { exit, log } = await shell('echo out; echo err >&2; echo more > /dev/stderr; exit 7');
       expect(exit).toMatchObject({ reason: 'EXITED', exitCode: 7, oomKills: 0, logCut: false, logBytes: 13 });
-      expect(log).toBe('out\nerr\nmore\n');
+      // runc copies stdout and stderr side by side, so only the order within each is the program's.
+      expect(log.split('\n').sort()).toEqual(['', 'err', 'more', 'out']);
+      expect(log.indexOf('err')).toBeLessThan(log.indexOf('more'));
       expect(exit.endedAtMs).toBeGreaterThan(exit.startedAtMs ?? Infinity);
     });
 
@@ -109,7 +111,7 @@ describe('a task in runc', () => {
     it('endless loop', async () => {
       const { exit } = await shell('while :; do :; done', { maxWallMs: 500 });
       expect(exit.reason).toBe('DEADLINE');
-      expect(exit.endedAtMs - (exit.startedAtMs ?? 0)).toBeLessThan(1_500);
+      expect(exit.endedAtMs - (exit.startedAtMs ?? 0)).toBeLessThan(2_500);
     });
 
     it('ignored SIGTERM: a cancel still ends it', async () => {
@@ -158,7 +160,7 @@ describe('a task in runc', () => {
       const exit = await handle.exited;
       expect(exit.reason).toBe('FENCED');
       expect(exit.endedAtMs).toBeGreaterThanOrEqual(fenceAtMs);
-      expect(exit.endedAtMs).toBeLessThan(fenceAtMs + 300);
+      expect(exit.endedAtMs).toBeLessThan(fenceAtMs + 1_000);
       await handle.dispose();
     });
 
@@ -183,11 +185,14 @@ describe('a task in runc', () => {
       await handle.dispose();
     });
 
-    it('when the agent is killed, and after agent and keeper are killed at the next start', async () => {
+    it('when the agent is killed, and when agent and keeper are killed together; the next life wipes what is left', async () => {
       await sandbox.driver.prepareImage(busybox, sandbox.blobs);
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of sandbox.blobs.fetch({ digest: busybox })) chunks.push(chunk);
+      const manifest = Buffer.concat(chunks).toString('base64');
       const bundle = sandbox.bundle('doomed.js', "require('./doomed-agent').runDoomedAgent(...process.argv.slice(2))");
       const doomed = async (): Promise<number> => {
-        const agent = spawn(process.execPath, [bundle, sandbox.folder, sandbox.nodeName, busybox], { stdio: ['ignore', 'pipe', 'inherit'] });
+        const agent = spawn(process.execPath, [bundle, sandbox.folder, sandbox.nodeName, manifest], { stdio: ['ignore', 'pipe', 'inherit'] });
         await new Promise((resolve) => agent.stdout.once('data', resolve));
         expect(sandbox.processesLeft()).toHaveLength(1);
         return agent.pid ?? 0;
@@ -201,7 +206,9 @@ describe('a task in runc', () => {
       const keeper = keeperPid(sandbox);
       process.kill(agent, 'SIGKILL');
       process.kill(keeper, 'SIGKILL');
-      expect(sandbox.processesLeft()).toHaveLength(1);
+      for (let tries = 0; tries < 40 && sandbox.processesLeft().length > 0; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(sandbox.processesLeft()).toEqual([]);
+      expect(sandbox.mountsLeft()).toHaveLength(1);
       expect(await sandbox.newDriver().sweep()).toHaveLength(1);
     });
   });
@@ -209,8 +216,17 @@ describe('a task in runc', () => {
   describe('refused', () => {
     it('a command that is not there: typed, and nothing of runc in the log', async () => {
       const { exit, log } = await sandbox.run(busybox, ['/no/such/program']);
-      expect(exit).toMatchObject({ reason: 'START_FAILED', startedAtMs: null, logBytes: 0 });
+      expect(exit).toMatchObject({ reason: 'EXITED', exitCode: 127, startedAtMs: null, logBytes: 0 });
       expect(log).toBe('');
+      expect((await sandbox.run(busybox, ['no-such-program'])).exit).toMatchObject({ reason: 'EXITED', exitCode: 127 });
+      expect((await sandbox.run(busybox, ['/etc/passwd'])).exit).toMatchObject({ reason: 'EXITED', exitCode: 126 });
+    });
+
+    it('a node that cannot start it is to blame itself', async () => {
+      const image = await sandbox.driver.prepareImage(busybox, sandbox.blobs);
+      const broken = { ...image, location: `${image.location}-gone` };
+      const { exit } = await sandbox.run(busybox, ['true'], { image: broken });
+      expect(exit).toMatchObject({ reason: 'START_FAILED', startedAtMs: null });
     });
 
     it('network, and a GPU that runc cannot pass on', async () => {
@@ -232,7 +248,7 @@ describe('a task in runc', () => {
       await expect(start([input, { ...input, path: 'b' }], { ...LIMITS, inputBytes: 20 })).rejects.toMatchObject({ reason: 'INPUT_INVALID' });
       sandbox.blobs.corrupt(data.digest, Buffer.from('other bytes'));
       await expect(start([input])).rejects.toMatchObject({ reason: 'INPUT_INVALID' });
-      await expect(start([{ ...input, digest: `sha256:${'0'.repeat(64)}` }])).rejects.toThrow('no blob');
+      await expect(start([{ ...input, digest: `sha256:${'0'.repeat(64)}` }])).rejects.toMatchObject({ reason: 'INPUT_INVALID' });
     });
   });
 

@@ -10,6 +10,7 @@ import {
   finished,
   hold,
   openLedger,
+  patiently,
   started,
   type Ledger,
 } from './harness';
@@ -62,7 +63,7 @@ test('of 200 parallel holds with funds for one, exactly one is placed', async ()
   const outcomes = await Promise.allSettled(
     Array.from({ length: 200 }, () => {
       const jobId = randomUUID();
-      return ledger.place.execute({ requestId: jobId, jobId, organisationId: payer, quote });
+      return patiently(() => ledger.place.execute({ requestId: jobId, jobId, organisationId: payer, quote }));
     }),
   );
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);

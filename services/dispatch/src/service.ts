@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises';
 import { runService, type RunningService, type ServiceOptions } from '@daya/nest';
 import { AgentServiceService, DispatchServiceService, EnrolmentServiceService } from '@daya/proto/dispatch';
 import { DispatchWorkers } from './adapters/bullmq/dispatch-workers';
@@ -22,6 +23,7 @@ export function startDispatch(config: DispatchConfig, options: Partial<ServiceOp
     ],
     // Stopped in reverse: no more doorbells, agents sent away, then what their last frames need.
     startables: [ArtifactFolder, SweepStore, KafkaUsageTopic, WatchStreams, DepartingAgents, DispatchWorkers],
+    ready: () => access(config.STORE_FOLDER, constants.R_OK | constants.W_OK),
     ...options,
   });
 }

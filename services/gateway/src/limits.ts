@@ -32,7 +32,7 @@ export const KEY_RECHECK_MS = 1_000;
 export const KEY_GRACE_MS = 60 * SECOND_MS;
 
 export const STREAMS_MAX = 10_000;
-export const STREAMS_PER_KEY_MAX = 64;
+export const STREAMS_PER_KEY_MAX = 256;
 /** How long the first event of a stream may take before it is opened without one. */
 export const FIRST_EVENT_MS = SECOND_MS;
 export const SSE_HEARTBEAT_MS = 10 * SECOND_MS;
@@ -41,3 +41,8 @@ export const STALLED_MS = 60 * SECOND_MS;
 
 /** Token buckets kept in memory; beyond, those that are full again are forgotten first. */
 export const BUCKETS_MAX = 50_000;
+
+/** How long registry may take to judge a key. */
+export const KEY_CHECK_MS = 2 * SECOND_MS;
+/** Request headers must be here within this time. */
+export const HEADERS_MS = 10 * SECOND_MS;

@@ -1,7 +1,18 @@
 import type { DynamicModule } from '@nestjs/common';
 import { Clock, IdGenerator, timersAt } from '@daya/kernel';
 import { createKafka, EventConsumer, Kafka, OutboxRelay } from '@daya/messaging';
-import { createClient, Identity, loadTls, LOGGER, provide, provideAs, provideValue, provideWith, token, type Logger } from '@daya/nest';
+import {
+  createClient,
+  Identity,
+  loadTls,
+  LOGGER,
+  provide,
+  provideAs,
+  provideValue,
+  provideWith,
+  token,
+  type Logger,
+} from '@daya/nest';
 import { createDataSources, DataSources, requireSchema, ScopedTransactions } from '@daya/postgres';
 import { SchedulerServiceService } from '@daya/proto/scheduler';
 import { HmacSecrets } from './adapters/crypto/hmac-secrets';
@@ -11,6 +22,7 @@ import { OfferController } from './adapters/grpc/offer.controller';
 import { OrganisationController } from './adapters/grpc/organisation.controller';
 import { PageTokens } from './adapters/grpc/page-tokens';
 import { ProviderController } from './adapters/grpc/provider.controller';
+import { OwnTopics } from './adapters/kafka/own-topics';
 import { schedulerEvents } from './adapters/kafka/scheduler-events.consumer';
 import { readCanarySpec, SchedulerCanaries, type SchedulerClient } from './adapters/peers/scheduler-canaries';
 import { MessagePurge } from './adapters/postgres/message-purge';
@@ -32,28 +44,36 @@ const SCHEDULER = token<SchedulerClient>('SCHEDULER');
 const CANARY_RETRY = { ms: 300_000, floorMs: 30_000 };
 
 const postgres = ({ DATABASE_URL: url, DATABASE_SYSTEM_URL: systemUrl }: Config) => [
-  provideWith(
-    DataSources,
-    async () => {
-      const sources = await createDataSources({ url, systemUrl, applicationName: 'registry' }).open();
-      await requireSchema(sources.system, MIGRATIONS);
-      return sources;
-    },
-    [],
-  ),
+  provideWith(DataSources, async () => {
+    const sources = await createDataSources({ url, systemUrl, applicationName: 'registry' }).open();
+    await requireSchema(sources.system, MIGRATIONS);
+    return sources;
+  }, []),
   provide(ScopedTransactions, [DataSources]),
   provideAs(Store, PostgresStore, [ScopedTransactions, IdGenerator]),
   provideAs(RegistryQueries, PostgresQueries, [ScopedTransactions]),
-  provideWith(MessagePurge, (sources: DataSources, log: Logger) => new MessagePurge(sources.system, log), [DataSources, LOGGER]),
+  provideWith(MessagePurge, (sources: DataSources, log: Logger) => new MessagePurge(sources.system, log), [
+    DataSources,
+    LOGGER,
+  ]),
 ];
 
 const messaging = ({ KAFKA_BROKERS: brokers, KAFKA_PREFIX: prefix }: Config) => [
+  provide(OwnTopics, [Kafka, LOGGER]),
   provideWith(Kafka, (logger: Logger) => createKafka({ brokers, prefix, clientId: 'registry', logger }), [LOGGER]),
-  provideWith(OutboxRelay, (sources: DataSources, kafka: Kafka) => new OutboxRelay({ db: sources.system, kafka }), [DataSources, Kafka]),
+  provideWith(OutboxRelay, (sources: DataSources, kafka: Kafka) => new OutboxRelay({ db: sources.system, kafka }), [
+    DataSources,
+    Kafka,
+  ]),
   provideWith(
     EventConsumer,
-    (kafka: Kafka, sources: DataSources, ids: IdGenerator, recordCanary: RecordCanary, recordLeaseEnd: RecordLeaseEnd) =>
-      schedulerEvents({ kafka, db: sources.system, ids, recordCanary, recordLeaseEnd }),
+    (
+      kafka: Kafka,
+      sources: DataSources,
+      ids: IdGenerator,
+      recordCanary: RecordCanary,
+      recordLeaseEnd: RecordLeaseEnd,
+    ) => schedulerEvents({ kafka, db: sources.system, ids, recordCanary, recordLeaseEnd }),
     [Kafka, DataSources, IdGenerator, RecordCanary, RecordLeaseEnd],
   ),
 ];
@@ -80,7 +100,9 @@ const outside = (config: Config) => [
     },
     [Identity],
   ),
-  provideWith(Canaries, (scheduler) => new SchedulerCanaries(scheduler, readCanarySpec(config.CANARY_JOB_FILE)), [SCHEDULER]),
+  provideWith(Canaries, (scheduler) => new SchedulerCanaries(scheduler, readCanarySpec(config.CANARY_JOB_FILE)), [
+    SCHEDULER,
+  ]),
   provide(Sweeper, [AdmitNodes, AnnounceNodes, LOGGER]),
   provideWith(CanaryBell, (sweeper: Sweeper) => sweeper, [Sweeper]),
   provideValue(PageTokens, new PageTokens(config.PAGE_TOKEN_SECRET)),

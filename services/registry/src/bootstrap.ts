@@ -9,7 +9,12 @@ import type { BootstrapConfig } from './config';
 /** Makes the first operator key and returns it. Throws `precondition` OPERATOR_EXISTS. */
 export async function bootstrapOperator(config: BootstrapConfig): Promise<string> {
   const { DATABASE_URL: url, DATABASE_SYSTEM_URL: systemUrl } = config;
-  const sources = await createDataSources({ url, systemUrl, applicationName: 'registry-bootstrap', poolSize: 1 }).open();
+  const sources = await createDataSources({
+    url,
+    systemUrl,
+    applicationName: 'registry-bootstrap',
+    poolSize: 1,
+  }).open();
   try {
     await requireSchema(sources.system, MIGRATIONS);
     const [clock, ids] = [new SystemClock(), new UuidV7Generator()];

@@ -1,10 +1,10 @@
-import { ensureTopics, EventConsumer, Kafka, OutboxRelay } from '@daya/messaging';
+import { EventConsumer, OutboxRelay } from '@daya/messaging';
 import { loadConfig, runService, type ServiceOptions } from '@daya/nest';
 import { DataSources, migrate } from '@daya/postgres';
 import { OfferServiceService, OrganisationServiceService, ProviderServiceService } from '@daya/proto/registry';
+import { OwnTopics } from './adapters/kafka/own-topics';
 import { MessagePurge } from './adapters/postgres/message-purge';
 import { MIGRATIONS } from './adapters/postgres/migrations';
-import { TOPICS } from './adapters/proto/events';
 import { Sweeper } from './adapters/sweeper';
 import { registryModule } from './app.module';
 import { bootstrapOperator } from './bootstrap';
@@ -15,18 +15,18 @@ export const registryService = (config: Config): ServiceOptions => ({
   config,
   module: registryModule(config),
   grpc: [OrganisationServiceService, ProviderServiceService, OfferServiceService],
-  startables: [OutboxRelay, EventConsumer, Sweeper, MessagePurge],
+  startables: [OwnTopics, OutboxRelay, EventConsumer, Sweeper, MessagePurge],
   ready: async (app) => {
     await app.get(DataSources, { strict: false }).system.query('SELECT 1');
   },
-  onStart: (app) => ensureTopics(app.get(Kafka, { strict: false }), Object.values(TOPICS).map((name) => ({ name }))),
   onStop: (app) => app.get(DataSources, { strict: false }).close(),
 });
 
 async function main(command: string | undefined): Promise<void> {
   const { env } = process;
   if (command === 'migrate') await migrate(loadConfig(migrateSchema, env).DATABASE_OWNER_URL, MIGRATIONS);
-  else if (command === 'bootstrap-operator') process.stdout.write(`${await bootstrapOperator(loadConfig(bootstrapSchema, env))}\n`);
+  else if (command === 'bootstrap-operator')
+    process.stdout.write(`${await bootstrapOperator(loadConfig(bootstrapSchema, env))}\n`);
   else if (command === undefined) await runService(registryService(loadConfig(configSchema, env)));
   else throw new Error(`unknown command ${command}: there are migrate and bootstrap-operator`);
 }

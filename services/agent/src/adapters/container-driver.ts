@@ -4,7 +4,7 @@ import { IMAGE_LIMITS } from '../domain/oci-manifest';
 import { DockerDriver, isDockerUsable } from './docker/docker-driver';
 import { ImageStore } from './runc/image-store';
 import { RuncDriver } from './runc/runc-driver';
-import { othersPass, sandboxFolder } from './runc/sandbox-folder';
+import { passableFolder } from './runc/passable-folder';
 
 export interface DriverChoice {
   readonly wanted: 'auto' | 'runc' | 'docker';
@@ -20,20 +20,16 @@ export interface DriverChoice {
 }
 
 /**
- * Docker where an engine answers that remaps users, else runc. Throws when what is wanted is not there, and when the
- * folders of the configuration cannot be reached from a user namespace: better now than at the first task.
+ * Docker where an engine answers that remaps users, else runc. Throws when what is wanted is not there: better now than
+ * at the first task.
  */
 export async function chooseDriver(choice: DriverChoice, clock: MonotonicClock, alarms: Alarms): Promise<ContainerDriver> {
-  const folder = choice.sandboxFolder ?? sandboxFolder(choice.stateFolder);
+  const folder = passableFolder(choice.sandboxFolder ?? join(choice.stateFolder, 'sandbox'));
   const dockerUsable = choice.wanted !== 'runc' && (await isDockerUsable(choice.dockerSocket));
   if (choice.wanted === 'docker' && !dockerUsable) throw new Error('CONTAINER_DRIVER is docker, but no engine answers that remaps users (userns-remap)');
   if (choice.realGpus && !dockerUsable) throw new Error('tasks reach real GPUs through a Docker engine with userns-remap and the NVIDIA runtime; none answers');
   const { nodeId: nodeName, keeperCommand, backupKillMs } = choice;
   if (dockerUsable) return new DockerDriver({ socket: choice.dockerSocket, folder, nodeName, keeperCommand, backupKillMs }, IMAGE_LIMITS, clock, alarms);
-  const images = new ImageStore(choice.imageFolder ?? join(folder, 'images'), IMAGE_LIMITS);
-  const driver = new RuncDriver({ folder, nodeName, keeperCommand, backupKillMs }, images, clock, alarms);
-  for (const needed of [folder, choice.imageFolder ?? folder]) {
-    if (!othersPass(needed)) throw new Error(`others may not pass through ${needed} or a folder above it (chmod o+x), so no sandbox could start there`);
-  }
-  return driver;
+  const images = new ImageStore(choice.imageFolder === null ? join(folder, 'images') : passableFolder(choice.imageFolder), IMAGE_LIMITS);
+  return new RuncDriver({ folder, nodeName, keeperCommand, backupKillMs }, images, clock, alarms);
 }

@@ -121,7 +121,7 @@ export class OutputInvalid extends Error {
   readonly reason = 'OUTPUT_INVALID';
 }
 
-/** Inputs that cannot be laid out: a path that leaves /inputs, a blob whose bytes are not what its digest says. */
+/** Inputs that cannot be laid out: a path that leaves /inputs, a blob that is missing or whose bytes are not what its digest says. */
 export class InputInvalid extends Error {
   readonly reason = 'INPUT_INVALID';
 }
@@ -139,9 +139,11 @@ export class RunUnsupported extends Error {
 /** Runs OCI images in a sandbox. */
 export abstract class ContainerDriver {
   abstract readonly name: 'runc' | 'docker';
+  /** Whether a task can be given network at all. */
+  abstract readonly hasNetwork: boolean;
   /** Fetches, checks and unpacks an image once per digest. Throws ImageInvalid, BlobMissing. */
   abstract prepareImage(digest: string, blobs: BlobSource): Promise<PreparedImage>;
-  /** Starts a container. Throws InputInvalid, BlobMissing, RunUnsupported before anything runs; every later failure is an exit. */
+  /** Starts a container. Throws InputInvalid, RunUnsupported before anything runs; every later failure is an exit. */
   abstract start(spec: RunSpec, blobs: BlobSource): Promise<RunHandle>;
   /** Kills and wipes everything of earlier lives of this agent; returns the run ids it found. */
   abstract sweep(): Promise<readonly string[]>;
@@ -199,7 +201,7 @@ export interface JournaledLease extends LeaseRef {
 /** Stores artifacts and reads blobs on behalf of a held lease. */
 export abstract class BlobExchange {
   abstract sourceFor(lease: LeaseRef): BlobSource;
-  /** Returns when the platform has the content. Tries again while it cannot be reached and `wanted` says so. Throws UploadRefused. */
+  /** Returns when the platform has the content. Tries again while it cannot be reached and `wanted` says so. Throws UploadRefused, OutputInvalid when the platform has no room for it. */
   abstract upload(lease: LeaseRef, artifact: CollectedArtifact, wanted: () => boolean): Promise<void>;
 }
 

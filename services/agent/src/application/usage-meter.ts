@@ -2,7 +2,8 @@ import { NOTHING_COUNTED, startCounting, stopCounting, tickAll } from '../domain
 import type { LeaseRef } from './messages';
 import type { LeaseJournal, MonotonicClock, PlatformLink, UsageSpool } from './ports';
 
-const WINDOW_BLOCKS = 32;
+/** Dispatch takes this many unacknowledged blocks of one agent and drops more. */
+const WINDOW_BLOCKS = 16;
 
 /** Counts running time and gets it to the platform, through a spool that survives the agent. */
 export class UsageMeter {

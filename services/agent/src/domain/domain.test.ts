@@ -7,12 +7,13 @@ import { acknowledgeRenewal, armFence, checkFence } from './self-fence';
 import { agentTimers, jitteredHeartbeatMs, reconnectDelayMs } from './timers';
 
 describe('exit reason', () => {
-  const end = (changes: Partial<ContainerEnd>): ContainerEnd => ({ started: true, exitCode: 0, killedFor: null, oomKills: 0, scratchFull: false, ...changes });
+  const end = (changes: Partial<ContainerEnd>): ContainerEnd => ({ started: true, commandFault: null, exitCode: 0, killedFor: null, oomKills: 0, scratchFull: false, ...changes });
 
   it.each<[string, Partial<ContainerEnd>, string]>([
     ['a plain end', {}, 'EXITED'],
     ['a failure', { exitCode: 3 }, 'EXITED'],
     ['never ran', { started: false, exitCode: 1 }, 'START_FAILED'],
+    ['a command that is not there', { started: false, commandFault: 127, exitCode: 127 }, 'EXITED'],
     ['cancelled before it ran', { started: false, killedFor: 'CANCELLED', exitCode: null }, 'CANCELLED'],
     ['a time limit before it ran', { started: false, killedFor: 'DEADLINE', exitCode: null }, 'START_FAILED'],
     ['killed', { exitCode: 137, killedFor: 'DEADLINE' }, 'DEADLINE'],

@@ -27,6 +27,8 @@ export type KillReason = 'DEADLINE' | 'CANCELLED' | 'FENCED' | 'AGENT_RESTARTED'
 /** What was seen of a container that is gone; every field comes from the kernel or runc, none from the container's own words. */
 export interface ContainerEnd {
   readonly started: boolean;
+  /** 127: the command is not in the image; 126: its user may not execute it; null: no such complaint. */
+  readonly commandFault: 126 | 127 | null;
   /** 128 + signal when pid 1 died by a signal; null when the container never ran or nobody saw its end. */
   readonly exitCode: number | null;
   /** Set when the agent or the keeper sent SIGKILL before the end was seen. */
@@ -44,12 +46,18 @@ const KILLED_EXIT_CODE = 137;
  * millisecond keeps its own exit. Memory goes before disk because an OOM kill also leaves half-written files.
  */
 export function exitReasonOf(end: ContainerEnd): ExitReason {
-  if (!end.started) return end.killedFor === null || end.killedFor === 'DEADLINE' ? 'START_FAILED' : end.killedFor;
+  if (!end.started) return reasonBeforeStart(end);
   if (end.exitCode === null) return end.killedFor ?? 'NODE_LOST';
   if (end.killedFor !== null && end.exitCode === KILLED_EXIT_CODE) return end.killedFor;
   if (end.oomKills > 0) return end.exitCode === KILLED_EXIT_CODE ? 'OOM' : 'OOM_CHILD';
   if (end.scratchFull && end.exitCode !== 0) return 'DISK_FULL';
   return 'EXITED';
+}
+
+/** A command that cannot be executed is the program's own failure and ends as a shell would end it; the rest is the node's. */
+function reasonBeforeStart(end: ContainerEnd): ExitReason {
+  if (end.killedFor !== null && end.killedFor !== 'DEADLINE') return end.killedFor;
+  return end.commandFault === null ? 'START_FAILED' : 'EXITED';
 }
 
 /** True only for an end whose artifacts are a result. */

@@ -8,8 +8,8 @@ import type { TestPlatform } from './test-platform';
 
 export const INVENTORY = {
   gpus: [
-    { model: 'rtx-4090', vramMib: 24_564, uuid: 'GPU-A', serial: '' },
-    { model: 'rtx-4090', vramMib: 24_564, uuid: 'GPU-B', serial: '' },
+    { gpuModelId: 'rtx-4090', vramMib: 24_564, uuid: 'GPU-A', serial: '' },
+    { gpuModelId: 'rtx-4090', vramMib: 24_564, uuid: 'GPU-B', serial: '' },
   ],
   cpuMilli: 2_000, memoryMib: 4_096, scratchMib: 1_024, networkMbps: 100,
 };

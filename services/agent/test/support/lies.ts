@@ -40,6 +40,7 @@ class LyingSpool extends UsageSpool {
 /** Says "running" before it starts anything and "ended" long after the end. */
 class LyingDriver extends ContainerDriver {
   readonly name;
+  readonly hasNetwork;
 
   constructor(
     private readonly honest: ContainerDriver,
@@ -47,6 +48,7 @@ class LyingDriver extends ContainerDriver {
   ) {
     super();
     this.name = honest.name;
+    this.hasNetwork = honest.hasNetwork;
   }
 
   prepareImage(digest: string, blobs: BlobSource): Promise<PreparedImage> {

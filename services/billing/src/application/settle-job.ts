@@ -1,3 +1,4 @@
+import type { Charge } from '../domain/charge';
 import type { BillingEvent } from '../domain/events';
 import { settle, type JobFacts, type Settlement } from '../domain/settlement';
 import { newInvoice } from '../domain/statement';
@@ -21,13 +22,16 @@ function chargeEvents(facts: JobFacts, { reversed, charges }: Settlement, postTi
   const leases = new Map(facts.leases.map((lease) => [lease.leaseId, lease]));
   const event =
     (type: 'charge-posted' | 'charge-taken-back') =>
-    (charge: Settlement['charges'][number]): BillingEvent => {
+    (charge: Charge): BillingEvent => {
       const lease = leases.get(charge.leaseId);
       if (lease === undefined) throw new Error(`lease ${charge.leaseId} is not among the facts`);
       return { type, charge, lease, postTime };
     };
-  const paid = charges.filter((charge) => charge.charge > 0n);
-  return [...reversed.map(event('charge-taken-back')), ...paid.map(event('charge-posted'))];
+  const paid = ({ charge }: Charge): boolean => charge > 0n;
+  return [
+    ...reversed.filter(paid).map(event('charge-taken-back')),
+    ...charges.filter(paid).map(event('charge-posted')),
+  ];
 }
 
 /** A job that never set money aside (a canary, or one refused) has no invoice. */

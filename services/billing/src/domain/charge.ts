@@ -26,6 +26,8 @@ export interface BilledLease extends LeaseTerms {
   readonly ended: boolean;
   /** Why the run costs nothing, whatever was measured (it ended by the provider's or the platform's fault); else empty. */
   readonly waivedReason: string;
+  /** Its billable time in all, by the latest word of metering; a correction can lower it. */
+  readonly billableMs: bigint;
   /** The cumulative time up to which the lease has been charged. */
   readonly chargedMs: bigint;
   /** What it has been charged so far, net of what was taken back. */
@@ -54,8 +56,9 @@ export interface Charge extends Split {
   readonly usageId: string;
   readonly leaseId: string;
   readonly outcome: ChargeOutcome;
-  /** The part of the lease's time that this charge is for. */
+  /** The part of the lease's time that this charge is for, and the cumulative time at which that part ends. */
   readonly billableMs: bigint;
+  readonly upToMs: bigint;
 }
 
 export const usageCause = (usageId: string): string => `usage:${usageId}`;
@@ -79,6 +82,21 @@ export function withCharge(lease: BilledLease, { billableMs, charge, fee, provid
   return { ...lease, chargedMs: lease.chargedMs + billableMs, charged };
 }
 
+/** The lease after a charge was taken back. */
+export function withoutCharge(lease: BilledLease, { billableMs, charge, fee, provider, ...rest }: Charge): BilledLease {
+  return withCharge(lease, { ...rest, billableMs: -billableMs, charge: -charge, fee: -fee, provider: -provider });
+}
+
+/**
+ * The live charges of a lease that no longer hold: all that cost something when the run is waived; else, newest first, those
+ * beyond what metering now calls billable. What a correction leaves of the oldest of them is charged again with it.
+ */
+export function chargesToTakeBack(lease: BilledLease, live: readonly Charge[]): Charge[] {
+  const own = live.filter((charge) => charge.leaseId === lease.leaseId);
+  if (isWaived(lease)) return own.filter((charge) => charge.charge > 0n);
+  return own.filter((charge) => charge.billableMs > 0n && charge.upToMs > lease.billableMs);
+}
+
 export const isWaived = (lease: BilledLease): boolean => lease.waivedReason !== '';
 
 /**
@@ -89,8 +107,10 @@ export function owedFor(lease: BilledLease, window: UsageWindow, feeBps: bigint)
   return splitBetween({ ...lease, feeBps }, lease.chargedMs, chargedUpTo(lease, window));
 }
 
-export function chargedUpTo(lease: BilledLease, { cumulativeMs }: UsageWindow): bigint {
-  return cumulativeMs > lease.chargedMs ? cumulativeMs : lease.chargedMs;
+/** Never beyond what is billable now: a window that was corrected since it was sent is not believed. */
+export function chargedUpTo({ chargedMs, billableMs }: BilledLease, { cumulativeMs }: UsageWindow): bigint {
+  const believed = cumulativeMs < billableMs ? cumulativeMs : billableMs;
+  return believed > chargedMs ? believed : chargedMs;
 }
 
 /** The rows of one charge: the provider's share and the fee, each paid out of the job's hold. */

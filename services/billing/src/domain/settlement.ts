@@ -1,10 +1,12 @@
 import {
   chargedUpTo,
+  chargesToTakeBack,
   isWaived,
   owedFor,
   postingsOf,
   reversalsOf,
   withCharge,
+  withoutCharge,
   type BilledLease,
   type Charge,
   type UsageWindow,
@@ -25,13 +27,13 @@ export interface JobFacts {
   readonly leases: readonly BilledLease[];
   /** Windows that have not been charged yet. */
   readonly waiting: readonly UsageWindow[];
-  /** Live charges of leases that are now known to have ended by fault. */
-  readonly chargesAtFault: readonly Charge[];
+  /** Live charges of the leases that were charged more than they now owe. */
+  readonly overcharged: readonly Charge[];
 }
 
 /** What follows from the facts; the caller writes all of it in the transaction in which it read them. */
 export interface Settlement {
-  /** Charges to take back, with the time they were for. */
+  /** Charges that are taken back. */
   readonly reversed: readonly Charge[];
   readonly charges: readonly Charge[];
   /** In the order in which they apply: reversals, postings, the release. */
@@ -45,7 +47,7 @@ export interface Settlement {
 /**
  * Brings a job's money in line with the facts. Called again after every new fact, it gives the same end whatever the order
  * and repetition of facts, because nothing is decided by what arrived first:
- * 1. charges of runs that ended by fault go back into the hold;
+ * 1. charges of runs that ended by fault, and of time that a correction took away, go back into the hold;
  * 2. windows are charged while the hold can pay for them; one that it cannot pay waits, since a run at fault may still give
  *    its money back;
  * 3. when the job has finished and nothing of any started lease is missing, what still waits is charged as far as the hold
@@ -53,13 +55,18 @@ export interface Settlement {
  */
 export function settle(facts: JobFacts, now: Date): Settlement {
   const ledger = new JobLedger(facts.hold, facts.leases);
-  const reversed = facts.settled ? [] : facts.chargesAtFault;
-  for (const charge of reversed) ledger.reverse(charge);
+  if (!facts.settled) ledger.takeBack(facts.overcharged);
   const settles = !facts.settled && nothingIsMissing(facts);
   const mayCap = settles || facts.settled;
   for (const window of facts.waiting.toSorted(byLeaseAndTime)) ledger.charge(window, mayCap);
   if (settles) ledger.release(now);
-  return { reversed, charges: ledger.charges, transfers: ledger.transfers, hold: ledger.hold, settles };
+  return {
+    reversed: ledger.reversed,
+    charges: ledger.charges,
+    transfers: ledger.transfers,
+    hold: ledger.hold,
+    settles,
+  };
 }
 
 /** A run at fault costs nothing, so the job does not wait for its usage. */
@@ -72,6 +79,7 @@ function nothingIsMissing({ finished, startedLeaseIds, leases }: JobFacts): bool
 
 /** The running state of one settlement. */
 class JobLedger {
+  readonly reversed: Charge[] = [];
   readonly charges: Charge[] = [];
   readonly transfers: Transfer[] = [];
   private readonly leases: Map<string, BilledLease>;
@@ -83,8 +91,14 @@ class JobLedger {
     this.leases = new Map(leases.map((lease) => [lease.leaseId, lease]));
   }
 
-  reverse(charge: Charge): void {
-    this.apply(reversalsOf(this.lease(charge.leaseId), charge, this.hold?.state === 'open'));
+  takeBack(live: readonly Charge[]): void {
+    for (const lease of this.leases.values()) {
+      for (const charge of chargesToTakeBack(lease, live)) {
+        this.reversed.push(charge);
+        this.apply(reversalsOf(lease, charge, this.hold?.state === 'open'));
+        this.leases.set(lease.leaseId, withoutCharge(this.lease(lease.leaseId), charge));
+      }
+    }
   }
 
   charge(window: UsageWindow, mayCap: boolean): void {
@@ -105,11 +119,8 @@ class JobLedger {
 
   private chargeFor(window: UsageWindow, mayCap: boolean): Charge | undefined {
     const lease = this.lease(window.leaseId);
-    const key = {
-      usageId: window.usageId,
-      leaseId: lease.leaseId,
-      billableMs: chargedUpTo(lease, window) - lease.chargedMs,
-    };
+    const upToMs = chargedUpTo(lease, window);
+    const key = { usageId: window.usageId, leaseId: lease.leaseId, billableMs: upToMs - lease.chargedMs, upToMs };
     if (isWaived(lease)) return { ...key, ...NOTHING, outcome: 'fault' };
     if (lease.priceMicrosPerGpuHour === 0n) return { ...key, ...NOTHING, outcome: 'free' };
     if (this.hold === undefined) return undefined;

@@ -1,11 +1,9 @@
 import { DomainError, refuseInvalid, type Caller } from '@daya/kernel';
-import { isSha256 } from '../domain/shapes';
+import { brokenRules, countRule, sha256Rule } from '../domain/shapes';
 import type { Slots } from '../domain/slots';
 import type { ArtifactStore, Scheduler, StableIds } from './ports';
 
 type Member = Extract<Caller, { kind: 'member' }>;
-
-const SHA256_RULE = { field: 'sha256', reason: 'NOT_A_SHA256', description: 'must be 64 lower-case hexadecimal digits' };
 
 /** Blobs belong to organisations; a service has none of its own. Throws `denied` MEMBERS_ONLY. */
 function memberOf(caller: Caller): Member {
@@ -28,7 +26,7 @@ export class UploadBlob {
    */
   async execute(caller: Caller, sha256: string, chunks: AsyncIterable<Uint8Array>): Promise<number> {
     const { organisationId } = memberOf(caller);
-    refuseInvalid(isSha256(sha256) ? [] : [SHA256_RULE]);
+    refuseInvalid(brokenRules([sha256Rule('sha256', sha256)]));
     const release = this.slots.take(organisationId);
     try {
       const bytes = await this.store.put({ sha256, bytes: undefined }, chunks);
@@ -52,7 +50,7 @@ export class DownloadBlob {
   /** Throws `not-found` BLOB_NOT_FOUND, `invalid` OFFSET_OUT_OF_RANGE, `exhausted` TRANSFERS_TOO_MANY. */
   async *execute(caller: Caller, sha256: string, offsetBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
     const member = memberOf(caller);
-    refuseInvalid(isSha256(sha256) ? [] : [SHA256_RULE]);
+    refuseInvalid(brokenRules([sha256Rule('sha256', sha256), countRule('offset_bytes', offsetBytes)]));
     const release = this.slots.take(member.organisationId);
     try {
       const mayRead = member.operator || (await this.scheduler.ownsBlob(member.organisationId, sha256));

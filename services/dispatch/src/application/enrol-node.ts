@@ -1,6 +1,6 @@
-import { DomainError, refuseInvalid, type Clock, type FieldViolation } from '@daya/kernel';
+import { DomainError, refuseInvalid, type Clock } from '@daya/kernel';
 import type { RateLimit } from '../domain/rate-limit';
-import { isUuid } from '../domain/shapes';
+import { brokenRules, countRule, lengthRule, uuidRule } from '../domain/shapes';
 import type { Enrolment, Registry, Renewal } from './ports';
 
 const CERTIFICATE_REQUEST_BYTES_MAX = 8_192;
@@ -22,14 +22,14 @@ export class EnrolNode {
   /** Throws `exhausted` RATE_LIMITED, `invalid` INVALID_FIELDS, and registry's refusals. */
   enrol(address: string, token: string, certificateRequest: Uint8Array): Promise<Enrolment> {
     this.refuseFast(address);
-    refuseInvalid([...tokenViolations(token), ...requestViolations(certificateRequest)]);
+    refuseInvalid(brokenRules([lengthRule('token', token.length, 1, TOKEN_LENGTH_MAX), requestRule(certificateRequest)]));
     return this.registry.enrol(token, certificateRequest);
   }
 
   /** Throws like `enrol`. */
   renew(address: string, renewal: Renewal): ReturnType<Registry['renew']> {
     this.refuseFast(address);
-    refuseInvalid(renewalViolations(renewal));
+    refuseInvalid(brokenRules(renewalRules(renewal)));
     return this.registry.renew(renewal);
   }
 
@@ -40,29 +40,11 @@ export class EnrolNode {
   }
 }
 
-const tokenViolations = (token: string): FieldViolation[] =>
-  token.length >= 1 && token.length <= TOKEN_LENGTH_MAX
-    ? []
-    : [{ field: 'token', reason: 'LENGTH_OUT_OF_RANGE', description: `must have 1 to ${TOKEN_LENGTH_MAX} characters` }];
+const requestRule = (request: Uint8Array) => lengthRule('certificate_request', request.length, 1, CERTIFICATE_REQUEST_BYTES_MAX);
 
-const requestViolations = ({ length }: Uint8Array): FieldViolation[] =>
-  length >= 1 && length <= CERTIFICATE_REQUEST_BYTES_MAX
-    ? []
-    : [
-        {
-          field: 'certificate_request',
-          reason: 'LENGTH_OUT_OF_RANGE',
-          description: `must have 1 to ${CERTIFICATE_REQUEST_BYTES_MAX} bytes`,
-        },
-      ];
-
-function renewalViolations({ nodeId, generation, certificateRequest, signature }: Renewal): FieldViolation[] {
-  return [
-    ...(isUuid(nodeId) ? [] : [{ field: 'node_id', reason: 'NOT_A_UUID', description: 'must be a UUID' }]),
-    ...(generation >= 1 ? [] : [{ field: 'generation', reason: 'OUT_OF_RANGE', description: 'must be 1 or more' }]),
-    ...requestViolations(certificateRequest),
-    ...(signature.length === SIGNATURE_BYTES
-      ? []
-      : [{ field: 'signature', reason: 'LENGTH_OUT_OF_RANGE', description: `must have ${SIGNATURE_BYTES} bytes` }]),
-  ];
-}
+const renewalRules = ({ nodeId, generation, certificateRequest, signature }: Renewal) => [
+  uuidRule('node_id', nodeId),
+  countRule('generation', generation, 1),
+  requestRule(certificateRequest),
+  lengthRule('signature', signature.length, SIGNATURE_BYTES, SIGNATURE_BYTES),
+];

@@ -1,8 +1,8 @@
-import { DomainError } from '@daya/kernel';
+import { DomainError, refuseInvalid } from '@daya/kernel';
 import { partsOfManifest } from '../domain/image-manifest';
 import { names, refuseUnheld, type LeasePermit } from '../domain/lease-permit';
 import { MANIFEST_BYTES_MAX } from '../domain/limits';
-import { isSha256, isUuid } from '../domain/shapes';
+import { brokenRules, countRule, sha256Rule, tokenRule, uuidRule } from '../domain/shapes';
 import type { Slots } from '../domain/slots';
 import type { Certificates } from './certificates';
 import type { FindPermit } from './find-permit';
@@ -32,17 +32,22 @@ export class FetchBlob {
    * is not here, `precondition` LEASE_TOKEN_STALE or LEASE_ENDED, `exhausted` TRANSFERS_TOO_MANY.
    */
   async *execute(node: NodeCertificate, wanted: WantedBlob): AsyncGenerator<Uint8Array, void, undefined> {
+    refuseMalformed(wanted);
     const release = this.slots.take(node.nodeId);
     try {
       await this.certificates.refuseRevoked(node);
-      const permit = isUuid(wanted.leaseId) ? await this.findPermit.execute(wanted.leaseId) : undefined;
-      const held = refuseUnheld(permit, node.nodeId, wanted.leaseToken);
-      if (!isSha256(wanted.sha256) || !(await this.reach.reaches(held, wanted.sha256))) throw notFound();
+      const held = refuseUnheld(await this.findPermit.execute(wanted.leaseId), node.nodeId, wanted.leaseToken);
+      if (!(await this.reach.reaches(held, wanted.sha256))) throw notFound();
       yield* this.certificates.whileGood(node, this.store.read(wanted.sha256, wanted.offsetBytes));
     } finally {
       release();
     }
   }
+}
+
+function refuseMalformed({ leaseId, leaseToken, sha256, offsetBytes }: WantedBlob): void {
+  const offset = countRule('offset_bytes', offsetBytes);
+  refuseInvalid(brokenRules([uuidRule('lease_id', leaseId), tokenRule('lease_token', leaseToken), sha256Rule('sha256', sha256), offset]));
 }
 
 /** Which blobs a lease reaches: those that its offer names, and what its image's manifest names in turn. */

@@ -1,6 +1,6 @@
-import { DomainError, refuseInvalid, type Clock, type FieldViolation } from '@daya/kernel';
+import { DomainError, refuseInvalid, type Clock } from '@daya/kernel';
 import { LOG_CHUNK_BYTES_MAX } from '../domain/limits';
-import { isUuid } from '../domain/shapes';
+import { brokenRules, countRule, uuidRule } from '../domain/shapes';
 import type { Slots } from '../domain/slots';
 import type { OnBehalfOf, RunLogs, Scheduler, TaskRun } from './ports';
 
@@ -40,7 +40,7 @@ export class FollowLog {
 
   /** Ends when the run has ended and its log is told. Throws `not-found` JOB_NOT_FOUND, TASK_NOT_FOUND, RUN_NOT_FOUND. */
   async *execute(wanted: FollowedLog, behalf: OnBehalfOf, signal: AbortSignal): AsyncGenerator<LogPiece, void, undefined> {
-    refuseInvalid(violationsOf(wanted));
+    refuseMalformed(wanted);
     const release = this.slots.take(wanted.jobId);
     try {
       const run = await this.runOf(wanted, behalf, signal);
@@ -119,12 +119,7 @@ class RunLife {
   }
 }
 
-function violationsOf({ jobId, taskIndex, runNumber, offsetBytes }: FollowedLog): FieldViolation[] {
-  const negative = { reason: 'OUT_OF_RANGE', description: 'must be 0 or more' };
-  return [
-    ...(isUuid(jobId) ? [] : [{ field: 'job_id', reason: 'NOT_A_UUID', description: 'must be a UUID' }]),
-    ...(taskIndex >= 0 ? [] : [{ field: 'task_index', ...negative }]),
-    ...(runNumber >= 0 ? [] : [{ field: 'run_number', ...negative }]),
-    ...(offsetBytes >= 0 ? [] : [{ field: 'offset_bytes', ...negative }]),
-  ];
+function refuseMalformed({ jobId, taskIndex, runNumber, offsetBytes }: FollowedLog): void {
+  const counts = [countRule('task_index', taskIndex), countRule('run_number', runNumber), countRule('offset_bytes', offsetBytes)];
+  refuseInvalid(brokenRules([uuidRule('job_id', jobId), ...counts]));
 }

@@ -1,4 +1,4 @@
-import { DomainError, type Timers } from '@daya/kernel';
+import { DomainError, type ErrorKind, type Timers } from '@daya/kernel';
 import { commonVersion } from '../domain/agent-session';
 import type { Hello } from '../domain/frames';
 import type { AgentStream } from './agent-stream';
@@ -55,6 +55,12 @@ export class GreetAgent {
   }
 }
 
+/**
+ * Refusals that repeating does not change. A GPU that is bound elsewhere is none: the node gets no new work, but what runs
+ * there runs on, and the other node may let go.
+ */
+const FINAL: ReadonlySet<ErrorKind> = new Set(['invalid', 'denied', 'unauthenticated', 'precondition', 'not-found']);
+
 /** Stores an agent's inventory in registry, once for each life of the agent and content. */
 export class StoreInventory {
   constructor(
@@ -72,7 +78,7 @@ export class StoreInventory {
       await this.registry.reportInventory(requestId, stream.nodeId, inventory);
     } catch (error) {
       this.counters.failed('inventory', error);
-      if (error instanceof DomainError && error.kind !== 'unavailable') return stream.end(error);
+      if (error instanceof DomainError && FINAL.has(error.kind)) return stream.end(error);
       stream.pendingInventory = inventory;
     }
   }

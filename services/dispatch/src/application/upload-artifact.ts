@@ -1,6 +1,6 @@
 import { DomainError, refuseInvalid } from '@daya/kernel';
 import { refuseUnheld } from '../domain/lease-permit';
-import { isSha256, isUuid } from '../domain/shapes';
+import { brokenRules, countRule, sha256Rule, tokenRule, uuidRule } from '../domain/shapes';
 import type { Slots } from '../domain/slots';
 import type { Certificates } from './certificates';
 import type { FindPermit } from './find-permit';
@@ -29,8 +29,7 @@ export class UploadArtifact {
     const release = this.slots.take(node.nodeId);
     try {
       await this.certificates.refuseRevoked(node);
-      const permit = isUuid(header.leaseId) ? await this.findPermit.execute(header.leaseId) : undefined;
-      refuseUnheld(permit, node.nodeId, header.leaseToken);
+      refuseUnheld(await this.findPermit.execute(header.leaseId), node.nodeId, header.leaseToken);
       await this.store.put(header, this.certificates.whileGood(node, chunks));
       await this.permits.addUpload(header.leaseId, header.sha256);
     } finally {
@@ -39,10 +38,9 @@ export class UploadArtifact {
   }
 }
 
-function refuseBadHeader({ sha256, bytes }: ArtifactHeader): void {
-  const hash = { field: 'header.sha256', reason: 'NOT_A_SHA256', description: 'must be 64 lower-case hexadecimal digits' };
-  const size = { field: 'header.bytes', reason: 'OUT_OF_RANGE', description: 'must be 0 or more' };
-  refuseInvalid([...(isSha256(sha256) ? [] : [hash]), ...(Number.isSafeInteger(bytes) && bytes >= 0 ? [] : [size])]);
+function refuseBadHeader({ leaseId, leaseToken, sha256, bytes }: ArtifactHeader): void {
+  const lease = [uuidRule('header.lease_id', leaseId), tokenRule('header.lease_token', leaseToken)];
+  refuseInvalid(brokenRules([...lease, sha256Rule('header.sha256', sha256), countRule('header.bytes', bytes)]));
 }
 
 /** The first message of an upload must carry its header. */

@@ -1,4 +1,4 @@
-import { DomainError, refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { DomainError, refuseInvalid } from '@daya/kernel';
 import type { AgentFrame, Heartbeat, HeldLease, Hello } from './frames';
 import {
   BLOCKS_OUTSTANDING_MAX,
@@ -8,7 +8,7 @@ import {
   REPORTS_OUTSTANDING_MAX,
   VERSION_LENGTH_MAX,
 } from './limits';
-import { isUuid } from './shapes';
+import { brokenRules, isUuid, lengthRule, uuidRule } from './shapes';
 
 /** One agent's stream. The node is the certificate's; nothing that the agent says changes it. */
 export interface AgentSession {
@@ -94,22 +94,16 @@ function greet(session: AgentSession, frame: AgentFrame): AgentSession {
   return { ...session, phase: 'open', bootId: frame.hello.bootId };
 }
 
-function refuseIncomplete(hello: Hello): void {
-  const rules: readonly (FieldViolation & { readonly broken: boolean })[] = [
-    violation('boot_id', 'NOT_A_UUID', 'must be a UUID', !isUuid(hello.bootId)),
-    violation('inventory', 'REQUIRED', 'is required', hello.inventory === undefined),
-    violation('agent_version', 'TOO_LONG', 'is too long', hello.agentVersion.length > VERSION_LENGTH_MAX),
-    violation('leases', 'INVALID', `at most ${HELD_LEASES_MAX}, each with id and token`, !areLeases(hello.leases)),
-  ];
-  refuseInvalid(rules.filter(({ broken }) => broken).map(({ broken: _, ...rest }) => rest));
+function refuseIncomplete({ bootId, inventory, agentVersion, leases }: Hello): void {
+  refuseInvalid(
+    brokenRules([
+      uuidRule('frame.hello.boot_id', bootId),
+      ['frame.hello.inventory', inventory !== undefined, 'REQUIRED', 'is required'],
+      lengthRule('frame.hello.agent_version', agentVersion.length, 0, VERSION_LENGTH_MAX),
+      ['frame.hello.leases', areLeases(leases), 'INVALID', `at most ${HELD_LEASES_MAX}, each with id and token`],
+    ]),
+  );
 }
-
-const violation = (field: string, reason: string, description: string, broken: boolean) => ({
-  field: `frame.hello.${field}`,
-  reason,
-  description,
-  broken,
-});
 
 function receiveHeartbeat(session: AgentSession, heartbeat: Heartbeat): Received {
   if (heartbeat.sequence <= session.lastSequence) return { session, drop: 'HEARTBEAT_REPLAYED' };

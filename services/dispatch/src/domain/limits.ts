@@ -22,9 +22,9 @@ export const OUTBOX_FRAMES_MAX = 1_024;
 export const OUTBOX_BYTES_MAX = 16 * MIB;
 
 /** Eight GPUs, fractions, and what a node may have accepted ahead. */
-export const HELD_LEASES_MAX = 256;
+export const HELD_LEASES_MAX = 64;
 export const TICKS_MAX = 2_000;
-export const ARTIFACTS_MAX = 2_000;
+export const ARTIFACTS_MAX = 1_000;
 export const ARTIFACT_PATH_BYTES_MAX = 1_024;
 export const VERSION_LENGTH_MAX = 64;
 

@@ -62,7 +62,7 @@ test('a broken report has a typed fault', () => {
   expect(faultOf(anExit([file, file]))).toBe('ARTIFACT_PATH_REPEATED');
   expect(faultOf(anExit([{ ...file, sha256: '../../x' }]))).toBe('ARTIFACT_HASH_INVALID');
   expect(faultOf(anExit([{ ...file, bytes: -1n }]))).toBe('ARTIFACT_HASH_INVALID');
-  expect(faultOf(anExit(Array.from({ length: 2_001 }, (_, index) => ({ ...file, path: `f${index}` }))))).toBe('ARTIFACTS_TOO_MANY');
+  expect(faultOf(anExit(Array.from({ length: 1_001 }, (_, index) => ({ ...file, path: `f${index}` }))))).toBe('ARTIFACTS_TOO_MANY');
   for (const bad of [{ reportId: 'x' }, { leaseId: '' }, { leaseToken: 0n }, { body: undefined }]) {
     expect(faultOf(anExit([], bad))).toBe('REPORT_INVALID');
   }

@@ -1,3 +1,4 @@
+import type { FieldViolation } from '@daya/kernel';
 import { ARTIFACT_PATH_BYTES_MAX } from './limits';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -17,3 +18,31 @@ export function isArtifactPath(path: string): boolean {
   if (path === '' || new TextEncoder().encode(path).length > ARTIFACT_PATH_BYTES_MAX || /[\p{Cc}\p{Cs}\\]/u.test(path)) return false;
   return path.split('/').every((name) => name !== '' && name !== '.' && name !== '..');
 }
+
+type Rule = readonly [field: string, isFine: boolean, reason: string, description: string];
+
+/** The violations of those rules that do not hold. */
+export const brokenRules = (rules: readonly Rule[]): FieldViolation[] =>
+  rules.flatMap(([field, isFine, reason, description]) => (isFine ? [] : [{ field, reason, description }]));
+
+export const uuidRule = (field: string, value: string): Rule => [field, isUuid(value), 'NOT_A_UUID', 'must be a lower-case UUID'];
+export const sha256Rule = (field: string, value: string): Rule => [
+  field,
+  isSha256(value),
+  'NOT_A_SHA256',
+  'must be 64 lower-case hexadecimal digits',
+];
+/** NaN is what a count becomes that no file can have. */
+export const countRule = (field: string, value: number, least = 0): Rule => [
+  field,
+  Number.isSafeInteger(value) && value >= least,
+  'OUT_OF_RANGE',
+  `must be ${least} or more`,
+];
+export const tokenRule = (field: string, value: bigint): Rule => [field, value > 0n, 'OUT_OF_RANGE', 'must be 1 or more'];
+export const lengthRule = (field: string, length: number, least: number, most: number): Rule => [
+  field,
+  length >= least && length <= most,
+  'LENGTH_OUT_OF_RANGE',
+  `must have a length of ${least} to ${most}`,
+];

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Server, ServerCredentials, status, type handleUnaryCall, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type handleUnaryCall, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { DomainError } from '@daya/kernel';
 import { toStatus, type ServiceDefinition } from '@daya/nest';
 import {
@@ -36,6 +36,7 @@ export class FakePeer {
   private port = 0;
   /** Thrown by every call while it is set. */
   refusal: DomainError | undefined;
+  private readonly refusals = new Map<string, DomainError>();
   readonly tokens: { readonly service: string | undefined; readonly caller: string | undefined }[] = [];
 
   constructor(
@@ -52,7 +53,7 @@ export class FakePeer {
   async start(): Promise<void> {
     const server = new Server({ 'grpc.max_receive_message_length': 262_144 });
     for (const [definition, handlers] of this.services) {
-      const wrapped = Object.entries(handlers).map(([name, handle]) => [name, this.wrap(handle as (request: unknown) => unknown)]);
+      const wrapped = Object.entries(handlers).map(([name, handle]) => [name, this.wrap(name, handle as (request: unknown) => unknown)]);
       server.addService(definition as never, Object.fromEntries(wrapped) as UntypedServiceImplementation);
     }
     const read = (name: string): Buffer => readFileSync(join(this.identity.folder, name));
@@ -68,18 +69,25 @@ export class FakePeer {
     this.server?.forceShutdown();
   }
 
-  private wrap(handle: (request: unknown) => unknown): handleUnaryCall<unknown, unknown> {
+  /** Thrown by one method only. */
+  refuseOnly(method: string, refusal: DomainError | undefined): void {
+    if (refusal === undefined) this.refusals.delete(method);
+    else this.refusals.set(method, refusal);
+  }
+
+  private wrap(name: string, handle: (request: unknown) => unknown): handleUnaryCall<unknown, unknown> {
     return (call, callback) => {
-      const header = (name: string): string | undefined => call.metadata.get(name)[0]?.toString();
+      const header = (key: string): string | undefined => call.metadata.get(key)[0]?.toString();
       this.tokens.push({ service: header('authorization'), caller: header('x-daya-caller') });
       Promise.resolve()
         .then(() => {
-          if (this.refusal !== undefined) throw this.refusal;
+          const refusal = this.refusal ?? this.refusals.get(name);
+          if (refusal !== undefined) throw refusal;
           return handle(call.request);
         })
         .then(
           (answer) => callback(null, answer),
-          (error: unknown) => callback({ code: status.INTERNAL, ...toStatus(error) }),
+          (error: unknown) => callback(toStatus(error)),
         );
     };
   }

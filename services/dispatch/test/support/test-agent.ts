@@ -8,11 +8,14 @@ import {
   type ServerFrame,
   type SignedUsageBlock,
 } from '@daya/proto/dispatch';
-import { eventually, type TestNode } from '@daya/testing';
+import type { TestNode } from '@daya/testing';
 
 type FrameBody = NonNullable<AgentFrame['frame']>;
 type ServerCase = NonNullable<ServerFrame['frame']>['$case'];
 type ServerValue<C extends ServerCase> = Extract<NonNullable<ServerFrame['frame']>, { $case: C }>['value'];
+
+/** Generous: the machine may be busy with other tests. */
+const WAIT_MS = 20_000;
 
 /** An agent on the real protocol, driven frame by frame. */
 export class TestAgent {
@@ -21,6 +24,7 @@ export class TestAgent {
   error: GrpcCallError | undefined;
   ended = false;
   private readonly outbox: FrameBody[] = [];
+  private readonly waiting: (() => void)[] = [];
   private wake: () => void = () => undefined;
   private closed = false;
 
@@ -58,27 +62,37 @@ export class TestAgent {
     this.send({ $case: 'report', value: { leaseToken: 1n, report: { $case: 'running', value: {} }, ...report } });
   }
 
-  /** Waits for a frame of this kind that fits, and takes it out. */
-  next<C extends ServerCase>(kind: C, fits: (value: ServerValue<C>) => boolean = () => true, timeoutMs = 8_000): Promise<ServerValue<C>> {
-    return eventually(
-      () => {
-        const index = this.received.findIndex((frame) => frame.$case === kind && fits(frame.value as ServerValue<C>));
-        if (index === -1) throw this.error ?? new Error(`no ${kind} yet`);
-        return this.received.splice(index, 1)[0]?.value as ServerValue<C>;
-      },
-      { timeoutMs, everyMs: 10 },
-    );
+  /** Waits for a frame of this kind that fits, and takes it out. Throws the stream's error when it ends before. */
+  async next<C extends ServerCase>(kind: C, fits: (value: ServerValue<C>) => boolean = () => true, timeoutMs = WAIT_MS): Promise<ServerValue<C>> {
+    const giveUpMs = Date.now() + timeoutMs;
+    for (;;) {
+      const index = this.received.findIndex((frame) => frame.$case === kind && fits(frame.value as ServerValue<C>));
+      if (index !== -1) return this.received.splice(index, 1)[0]?.value as ServerValue<C>;
+      if (this.ended) throw this.error ?? new Error(`the stream ended without ${kind}`);
+      await this.news(giveUpMs, `no ${kind} yet`);
+    }
   }
 
   /** Waits for the stream's end and says why: the reason of its status, or `ended`. */
-  whyEnded(timeoutMs = 8_000): Promise<string> {
-    return eventually(
-      () => {
-        if (!this.ended) throw new Error('the stream is open');
-        return this.error?.reason ?? 'ended';
-      },
-      { timeoutMs, everyMs: 10 },
-    );
+  async whyEnded(timeoutMs = WAIT_MS): Promise<string> {
+    const giveUpMs = Date.now() + timeoutMs;
+    while (!this.ended) await this.news(giveUpMs, 'the stream is open');
+    return this.error?.reason ?? 'ended';
+  }
+
+  /** Resolves when a frame came or the stream ended. */
+  private news(giveUpMs: number, complaint: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(complaint)), giveUpMs - Date.now());
+      this.waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  private tell(): void {
+    for (const waiter of this.waiting.splice(0)) waiter();
   }
 
   async block(firstSequence: number, ticks: UsageBlock['ticks'], bootId: string, nodeId = this.nodeId): Promise<SignedUsageBlock> {
@@ -94,11 +108,15 @@ export class TestAgent {
 
   private async read(): Promise<void> {
     try {
-      for await (const { frame } of this.client.connect(this.requests())) if (frame?.frame !== undefined) this.received.push(frame.frame);
+      for await (const { frame } of this.client.connect(this.requests())) {
+        if (frame?.frame !== undefined) this.received.push(frame.frame);
+        this.tell();
+      }
     } catch (error) {
       this.error = error as GrpcCallError;
     }
     this.ended = true;
+    this.tell();
   }
 
   private async *requests(): AsyncGenerator<{ frame: AgentFrame }> {

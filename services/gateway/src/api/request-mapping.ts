@@ -1,5 +1,4 @@
-import { fromJson, toBinary, type DescField, type DescMessage } from '@bufbuild/protobuf';
-import { ScalarType } from '@bufbuild/protobuf';
+import { fromJson, ScalarType, toBinary, type DescField, type DescMessage, type JsonValue } from '@bufbuild/protobuf';
 import { refuseInvalid, type FieldViolation } from '@daya/kernel';
 import { fieldsOf, isObject, jsonViolations, type Json, type JsonObject } from './json-violations';
 import { isWellKnown } from './well-known';
@@ -19,7 +18,7 @@ export interface RequestParts {
  * be told from the descriptor; whether the values make sense is the owning service's word.
  */
 export function toRequestBytes(message: DescMessage, parts: RequestParts): Uint8Array {
-  return toBinary(message, fromJson(message, toRequestJson(message, parts)));
+  return toBinary(message, fromJson(message, toRequestJson(message, parts) as JsonValue));
 }
 
 export function toRequestJson(message: DescMessage, parts: RequestParts): JsonObject {
@@ -55,8 +54,8 @@ class Merge {
     const value = valueOf(place.field, text);
     for (const key of [place.field.name, place.field.jsonName]) {
       const given = place.parent[key];
-      if (given !== undefined && given !== null && given !== '' && String(given) !== text)
-        this.refuse(name, 'PATH_CONFLICT', 'differs from the path');
+      const agrees = typeof given === 'object' ? given === null : given === undefined || given === '' || `${given}` === text;
+      if (!agrees) this.refuse(name, 'PATH_CONFLICT', 'differs from the path');
       delete place.parent[key];
     }
     place.parent[place.field.jsonName] = value;

@@ -23,7 +23,10 @@ export class AdmitNodes {
   async execute(): Promise<{ readonly due: number; readonly failures: readonly unknown[] }> {
     const due = await this.claim();
     const results = await Promise.allSettled(due.map((node) => this.advance(node)));
-    return { due: due.length, failures: results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : [])) };
+    return {
+      due: due.length,
+      failures: results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : [])),
+    };
   }
 
   /** Moves the due times on before the calls, so that a crash in between only delays. */
@@ -52,7 +55,8 @@ export class AdmitNodes {
     await this.store.transaction('system', async (tx) => {
       const node = await lockUnchanged(tx, submitted);
       if (node === undefined) return;
-      if (status.outcome === 'running') return tx.fleet.saveNode({ ...node, canaryJobId: status.jobId, canaryAttempts: 0 });
+      if (status.outcome === 'running')
+        return tx.fleet.saveNode({ ...node, canaryJobId: status.jobId, canaryAttempts: 0 });
       await decide(tx, { ...node, canaryJobId: status.jobId }, decisionOf(status), this.clock.now());
     });
   }
@@ -63,7 +67,11 @@ export class AdmitNodes {
       if (node === undefined) return;
       const canaryAttempts = node.canaryAttempts + 1;
       const waitMs = Math.min(BACKOFF_FIRST_MS * 2 ** Math.min(canaryAttempts - 1, 10), BACKOFF_MAX_MS);
-      await tx.fleet.saveNode({ ...node, canaryAttempts, canaryDueTime: new Date(this.clock.now().getTime() + waitMs) });
+      await tx.fleet.saveNode({
+        ...node,
+        canaryAttempts,
+        canaryDueTime: new Date(this.clock.now().getTime() + waitMs),
+      });
     });
   }
 }

@@ -23,10 +23,20 @@ export class BootstrapOperator {
     return this.store.transaction('system', async (tx) => {
       found(await tx.tenants.lockOrganisation(organisationId), 'organisation', organisationId);
       if ((await tx.keys.usableCount(organisationId, now)) > 0) {
-        throw new DomainError('precondition', 'OPERATOR_EXISTS', 'the platform has an operator key; make others with it');
+        throw new DomainError(
+          'precondition',
+          'OPERATOR_EXISTS',
+          'the platform has an operator key; make others with it',
+        );
       }
       const expireTime = new Date(now.getTime() + KEY_LIFE_MAX_MS);
-      const wanted = { organisationId, displayName: 'bootstrap operator', role: 'owner' as const, scopes: SCOPES, expireTime };
+      const wanted = {
+        organisationId,
+        displayName: 'bootstrap operator',
+        role: 'owner' as const,
+        scopes: SCOPES,
+        expireTime,
+      };
       const { stored, secret } = issueKey(this.secrets, this.ids.next(), wanted, now);
       await tx.keys.add(stored);
       return secret;

@@ -9,7 +9,8 @@ export function memberOf(caller: Caller): Member {
 }
 
 /** Whose request ids a call uses. */
-export const requestScope = (caller: Caller): string => (caller.kind === 'member' ? caller.organisationId : caller.service);
+export const requestScope = (caller: Caller): string =>
+  caller.kind === 'member' ? caller.organisationId : caller.service;
 
 export const roleOfCaller = (caller: Caller): Role => (caller.kind === 'member' ? caller.role : 'owner');
 

@@ -27,7 +27,8 @@ export class CheckNodeCertificate {
     return this.store.transaction('system', async (tx) => {
       const node = await tx.fleet.node(nodeId);
       const certificate = await tx.fleet.certificate(nodeId, generation);
-      if (node === undefined || certificate === undefined) return { valid: false, publicKey: '', emulated: node?.emulated ?? false };
+      if (node === undefined || certificate === undefined)
+        return { valid: false, publicKey: '', emulated: node?.emulated ?? false };
       const successor = await tx.fleet.certificate(nodeId, generation + 1);
       const valid = node.revokeTime === undefined && isCurrent(certificate, successor, this.clock.now());
       return { valid, publicKey: certificate.publicKey, emulated: node.emulated };

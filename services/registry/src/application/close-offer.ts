@@ -19,14 +19,17 @@ export class CloseOffer {
     fields.id('offer_id', offerId);
     fields.refuse();
     return this.store.transaction(scopeOf(caller), (tx) =>
-      tx.requests.once({ scope: requestScope(caller), method: 'CloseOffer', requestId, content: [offerId] }, async () => {
-        const offer = found(await tx.market.lockOffer(offerId), 'offer', offerId);
-        const closed = close(offer);
-        if (closed === offer) return offer;
-        await tx.market.saveOffer(closed);
-        await tx.events.append({ type: 'offer-changed', offer: closed });
-        return closed;
-      }),
+      tx.requests.once(
+        { scope: requestScope(caller), method: 'CloseOffer', requestId, content: [offerId] },
+        async () => {
+          const offer = found(await tx.market.lockOffer(offerId), 'offer', offerId);
+          const closed = close(offer);
+          if (closed === offer) return offer;
+          await tx.market.saveOffer(closed);
+          await tx.events.append({ type: 'offer-changed', offer: closed });
+          return closed;
+        },
+      ),
     );
   }
 }

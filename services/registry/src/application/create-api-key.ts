@@ -30,7 +30,10 @@ export class CreateApiKey {
     private readonly clock: Clock,
   ) {}
 
-  async execute(caller: Caller, command: CreateApiKeyCommand): Promise<{ readonly key: ApiKey; readonly secret: string }> {
+  async execute(
+    caller: Caller,
+    command: CreateApiKeyCommand,
+  ): Promise<{ readonly key: ApiKey; readonly secret: string }> {
     const now = this.clock.now();
     const member = memberOf(caller);
     const wanted = { ...checked(command, now), organisationId: member.organisationId };

@@ -21,7 +21,10 @@ export class CreateEnrolmentToken {
     private readonly policy: Policy,
   ) {}
 
-  async execute(caller: Caller, command: CreateEnrolmentTokenCommand): Promise<{ readonly token: string; readonly expireTime: Date }> {
+  async execute(
+    caller: Caller,
+    command: CreateEnrolmentTokenCommand,
+  ): Promise<{ readonly token: string; readonly expireTime: Date }> {
     const { requestId, providerId, displayName, region, emulated } = command;
     const fields = new Fields();
     fields.requestId(requestId);
@@ -34,13 +37,16 @@ export class CreateEnrolmentToken {
     let token = '';
     const answer = await this.store.transaction(scopeOf(caller), (tx) => {
       token = '';
-      return tx.requests.once({ scope: requestScope(caller), method: 'CreateEnrolmentToken', requestId, content }, async () => {
-        const { organisationId } = found(await tx.fleet.provider(providerId), 'provider', providerId);
-        const issued = this.issue({ organisationId, providerId, displayName, region, emulated });
-        await tx.fleet.addToken(issued.stored);
-        token = issued.text;
-        return { expireTime: issued.stored.expireTime };
-      });
+      return tx.requests.once(
+        { scope: requestScope(caller), method: 'CreateEnrolmentToken', requestId, content },
+        async () => {
+          const { organisationId } = found(await tx.fleet.provider(providerId), 'provider', providerId);
+          const issued = this.issue({ organisationId, providerId, displayName, region, emulated });
+          await tx.fleet.addToken(issued.stored);
+          token = issued.text;
+          return { expireTime: issued.stored.expireTime };
+        },
+      );
     });
     return { ...answer, token };
   }

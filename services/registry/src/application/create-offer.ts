@@ -25,7 +25,9 @@ export class CreateOffer {
     const { requestId, nodeId, gpuModelId, priceMicrosPerGpuHour, minRentalSeconds, maxRentalSeconds } = command;
     const content = [nodeId, gpuModelId, String(priceMicrosPerGpuHour), minRentalSeconds, maxRentalSeconds];
     return this.store.transaction(scopeOf(caller), (tx) =>
-      tx.requests.once({ scope: requestScope(caller), method: 'CreateOffer', requestId, content }, () => this.create(tx, command)),
+      tx.requests.once({ scope: requestScope(caller), method: 'CreateOffer', requestId, content }, () =>
+        this.create(tx, command),
+      ),
     );
   }
 

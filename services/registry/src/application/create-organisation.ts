@@ -31,7 +31,10 @@ export class CreateOrganisation {
     private readonly clock: Clock,
   ) {}
 
-  async execute(caller: Caller, command: CreateOrganisationCommand): Promise<CreatedOrganisation & { readonly secret: string }> {
+  async execute(
+    caller: Caller,
+    command: CreateOrganisationCommand,
+  ): Promise<CreatedOrganisation & { readonly secret: string }> {
     const kind = checkedKind(command);
     let secret = '';
     const key = { scope: requestScope(caller), method: 'CreateOrganisation', requestId: command.requestId };
@@ -60,9 +63,22 @@ export class CreateOrganisation {
     await tx.tenants.addOrganisation(organisation);
     const project = await addDefaultProject(tx, organisationId, this.ids.next(), now);
     const email = command.ownerEmail.toLowerCase();
-    await tx.tenants.putMember({ memberId: this.ids.next(), organisationId, email, role: 'owner', teamId: undefined, createTime: now });
+    await tx.tenants.putMember({
+      memberId: this.ids.next(),
+      organisationId,
+      email,
+      role: 'owner',
+      teamId: undefined,
+      createTime: now,
+    });
     const expireTime = new Date(now.getTime() + KEY_LIFE_MAX_MS);
-    const wanted = { organisationId, displayName: 'first owner key', role: 'owner' as const, scopes: SCOPES, expireTime };
+    const wanted = {
+      organisationId,
+      displayName: 'first owner key',
+      role: 'owner' as const,
+      scopes: SCOPES,
+      expireTime,
+    };
     const { stored, secret } = issueKey(this.secrets, this.ids.next(), wanted, now);
     await tx.keys.add(stored);
     await tx.events.append({ type: 'organisation-changed', organisation });
@@ -70,7 +86,12 @@ export class CreateOrganisation {
   }
 }
 
-async function addDefaultProject(tx: Transaction, organisationId: string, projectId: string, createTime: Date): Promise<Project> {
+async function addDefaultProject(
+  tx: Transaction,
+  organisationId: string,
+  projectId: string,
+  createTime: Date,
+): Promise<Project> {
   const project: Project = {
     projectId,
     organisationId,

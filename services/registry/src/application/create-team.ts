@@ -24,11 +24,14 @@ export class CreateTeam {
     fields.refuse();
     const { organisationId } = memberOf(caller);
     return this.store.transaction(scopeOf(caller), (tx) =>
-      tx.requests.once({ scope: requestScope(caller), method: 'CreateTeam', requestId, content: [displayName] }, async () => {
-        const team = { teamId: this.ids.next(), organisationId, displayName, createTime: this.clock.now() };
-        await tx.tenants.addTeam(team);
-        return team;
-      }),
+      tx.requests.once(
+        { scope: requestScope(caller), method: 'CreateTeam', requestId, content: [displayName] },
+        async () => {
+          const team = { teamId: this.ids.next(), organisationId, displayName, createTime: this.clock.now() };
+          await tx.tenants.addTeam(team);
+          return team;
+        },
+      ),
     );
   }
 }

@@ -1,5 +1,11 @@
 import { CERTIFICATE_LIFE_MS, type NodeCertificate } from '../domain/certificate';
-import { assertEmulationAllowed, badToken, CERTIFICATE_REQUEST_BYTES_MAX, isRepeated, type EnrolmentToken } from '../domain/enrolment';
+import {
+  assertEmulationAllowed,
+  badToken,
+  CERTIFICATE_REQUEST_BYTES_MAX,
+  isRepeated,
+  type EnrolmentToken,
+} from '../domain/enrolment';
 import { Fields } from '../domain/fields';
 import type { Node } from '../domain/node';
 import { parseSecretToken, type SecretToken } from '../domain/secret-token';
@@ -67,7 +73,13 @@ export async function issue(
 ): Promise<NodeCertificate> {
   const { nodeId, generation, issueTime, certificateRequest } = wanted;
   const expireTime = new Date(issueTime.getTime() + CERTIFICATE_LIFE_MS);
-  const issued = await authority.issue({ certificateRequest, nodeId, generation, notBefore: issueTime, notAfter: expireTime });
+  const issued = await authority.issue({
+    certificateRequest,
+    nodeId,
+    generation,
+    notBefore: issueTime,
+    notAfter: expireTime,
+  });
   return { ...issued, nodeId, generation, requestHash: secrets.digest(certificateRequest), issueTime, expireTime };
 }
 
@@ -114,5 +126,11 @@ function check({ token, certificateRequest }: EnrolNodeCommand): void {
 
 export function checkCertificateRequest(fields: Fields, { length }: Uint8Array): void {
   if (length === 0) fields.add('certificate_request', 'REQUIRED', 'must not be empty');
-  else fields.require(length <= CERTIFICATE_REQUEST_BYTES_MAX, 'certificate_request', 'TOO_LONG', `must have at most ${CERTIFICATE_REQUEST_BYTES_MAX} bytes`);
+  else
+    fields.require(
+      length <= CERTIFICATE_REQUEST_BYTES_MAX,
+      'certificate_request',
+      'TOO_LONG',
+      `must have at most ${CERTIFICATE_REQUEST_BYTES_MAX} bytes`,
+    );
 }

@@ -12,7 +12,12 @@ export interface WantedKey {
 }
 
 /** A new key: what to store, and the text to show once. */
-export function issueKey(secrets: Secrets, keyId: string, wanted: WantedKey, createTime: Date): { stored: StoredApiKey; secret: string } {
+export function issueKey(
+  secrets: Secrets,
+  keyId: string,
+  wanted: WantedKey,
+  createTime: Date,
+): { stored: StoredApiKey; secret: string } {
   const token = newSecretToken('daya', secrets.random(RANDOM_BYTES));
   const secretHash = secrets.hash(token.secret);
   const stored = { ...wanted, keyId, prefix: token.prefix, secretHash, createTime, revokeTime: undefined };

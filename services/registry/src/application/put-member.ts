@@ -46,7 +46,12 @@ export class PutMember {
 }
 
 /** `next` is undefined when the member leaves. */
-export async function assertMayChange(tx: Transaction, own: Role, current: Member | undefined, next: Role | undefined): Promise<void> {
+export async function assertMayChange(
+  tx: Transaction,
+  own: Role,
+  current: Member | undefined,
+  next: Role | undefined,
+): Promise<void> {
   if (current === undefined) return;
   assertMayGrant(own, current.role);
   assertOwnerStays(current.role, next, await tx.tenants.ownerCount(current.organisationId));

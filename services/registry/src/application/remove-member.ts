@@ -19,15 +19,18 @@ export class RemoveMember {
     fields.id('member_id', memberId);
     fields.refuse();
     await this.store.transaction(scopeOf(caller), (tx) =>
-      tx.requests.once({ scope: requestScope(caller), method: 'RemoveMember', requestId, content: [memberId] }, async () => {
-        const { organisationId } = found(await tx.tenants.member(memberId), 'member', memberId);
-        await tx.tenants.lockOrganisation(organisationId);
-        // Read again under the lock: another call may have changed or removed them.
-        const member = found(await tx.tenants.member(memberId), 'member', memberId);
-        await assertMayChange(tx, roleOfCaller(caller), member, undefined);
-        await tx.tenants.removeMember(memberId);
-        return {};
-      }),
+      tx.requests.once(
+        { scope: requestScope(caller), method: 'RemoveMember', requestId, content: [memberId] },
+        async () => {
+          const { organisationId } = found(await tx.tenants.member(memberId), 'member', memberId);
+          await tx.tenants.lockOrganisation(organisationId);
+          // Read again under the lock: another call may have changed or removed them.
+          const member = found(await tx.tenants.member(memberId), 'member', memberId);
+          await assertMayChange(tx, roleOfCaller(caller), member, undefined);
+          await tx.tenants.removeMember(memberId);
+          return {};
+        },
+      ),
     );
   }
 }

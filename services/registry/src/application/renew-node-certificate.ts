@@ -47,7 +47,11 @@ export class RenewNodeCertificate {
     throw new DomainError('denied', REUSED, 'this generation was renewed before: the node is revoked', metadata);
   }
 
-  private async renew(tx: Transaction, command: RenewNodeCertificateCommand, fresh: NodeCertificate): Promise<NodeCertificate | 'reused'> {
+  private async renew(
+    tx: Transaction,
+    command: RenewNodeCertificateCommand,
+    fresh: NodeCertificate,
+  ): Promise<NodeCertificate | 'reused'> {
     const node = found(await tx.fleet.lockNode(command.nodeId), 'node', command.nodeId);
     const renewed = await this.signer(tx, command);
     const successor = await tx.fleet.certificate(command.nodeId, fresh.generation);
@@ -71,7 +75,8 @@ export class RenewNodeCertificate {
     assertNotRevoked(node);
     const certificate = await tx.fleet.certificate(nodeId, generation);
     const message = renewalMessage(certificateRequest, generation);
-    if (certificate !== undefined && this.certificates.verify(certificate.publicKey, message, signature)) return certificate;
+    if (certificate !== undefined && this.certificates.verify(certificate.publicKey, message, signature))
+      return certificate;
     throw new DomainError('denied', 'SIGNATURE_INVALID', 'the signature is not by the key of this generation');
   }
 }
@@ -81,6 +86,11 @@ function check({ nodeId, generation, certificateRequest, signature }: RenewNodeC
   fields.id('node_id', nodeId);
   fields.range('generation', generation, 1, GENERATION_MAX);
   checkCertificateRequest(fields, certificateRequest);
-  fields.require(signature.length === SIGNATURE_BYTES, 'signature', 'INVALID_LENGTH', `must have ${SIGNATURE_BYTES} bytes`);
+  fields.require(
+    signature.length === SIGNATURE_BYTES,
+    'signature',
+    'INVALID_LENGTH',
+    `must have ${SIGNATURE_BYTES} bytes`,
+  );
   fields.refuse();
 }

@@ -47,7 +47,8 @@ function check(requestId: string, nodes: readonly HeardOf[]): void {
     seen.add(nodeId);
     fields.known(`nodes[${index}].connectivity`, connectivity, CONNECTIVITIES);
     if (since === undefined) fields.add(`nodes[${index}].since_time`, 'REQUIRED', 'must be set');
-    else fields.require(!Number.isNaN(since.getTime()), `nodes[${index}].since_time`, 'INVALID_FORMAT', 'is not a time');
+    else
+      fields.require(!Number.isNaN(since.getTime()), `nodes[${index}].since_time`, 'INVALID_FORMAT', 'is not a time');
   }
   fields.refuse();
 }

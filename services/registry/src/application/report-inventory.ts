@@ -1,5 +1,5 @@
 import { DomainError, type Caller, type Clock } from '@daya/kernel';
-import { assertEmulationAllowed } from '../domain/enrolment';
+import { assertEmulationAllowed, assertHonestDriver } from '../domain/enrolment';
 import { Fields } from '../domain/fields';
 import { checkInventory, type Inventory } from '../domain/inventory';
 import { assertNotRevoked, reportInventory, type Node } from '../domain/node';
@@ -40,7 +40,9 @@ export class ReportInventory {
     const scope = `${requestScope(caller)}/${nodeId}`;
     try {
       const node = await this.store.transaction('system', (tx) =>
-        tx.requests.once({ scope, method: 'ReportInventory', requestId, content: [nodeId, inventory] }, () => this.report(tx, nodeId, inventory)),
+        tx.requests.once({ scope, method: 'ReportInventory', requestId, content: [nodeId, inventory] }, () =>
+          this.report(tx, nodeId, inventory),
+        ),
       );
       if (node.canaryDueTime !== undefined) this.bell.ring();
       return node;
@@ -54,6 +56,7 @@ export class ReportInventory {
     const node = found(await tx.fleet.lockNode(nodeId), 'node', nodeId);
     assertNotRevoked(node);
     assertEmulationAllowed(node.emulated, this.policy.allowEmulatedGpus);
+    assertHonestDriver(node.emulated, inventory.driverVersion);
     await tx.fleet.bindGpus(nodeId, inventory.gpus);
     const next = reportInventory(node, inventory, this.clock.now(), this.policy.canaryRetryMs);
     if (next === node) return node;

@@ -23,14 +23,17 @@ export class RevokeApiKey {
     fields.id('key_id', keyId);
     fields.refuse();
     return this.store.transaction(scopeOf(caller), (tx) =>
-      tx.requests.once({ scope: requestScope(caller), method: 'RevokeApiKey', requestId, content: [keyId] }, async () => {
-        const key = found(await tx.keys.lock(keyId), 'api key', keyId);
-        assertMayGrant(roleOfCaller(caller), key.role);
-        if (key.revokeTime !== undefined) return shown(key);
-        const revoked = { ...key, revokeTime: this.clock.now() };
-        await tx.keys.save(revoked);
-        return shown(revoked);
-      }),
+      tx.requests.once(
+        { scope: requestScope(caller), method: 'RevokeApiKey', requestId, content: [keyId] },
+        async () => {
+          const key = found(await tx.keys.lock(keyId), 'api key', keyId);
+          assertMayGrant(roleOfCaller(caller), key.role);
+          if (key.revokeTime !== undefined) return shown(key);
+          const revoked = { ...key, revokeTime: this.clock.now() };
+          await tx.keys.save(revoked);
+          return shown(revoked);
+        },
+      ),
     );
   }
 }

@@ -27,12 +27,15 @@ export class RevokeNode {
     fields.text('reason', reason, REASON_LENGTH_MAX);
     fields.refuse();
     return this.store.transaction(scopeOf(caller), (tx) =>
-      tx.requests.once({ scope: requestScope(caller), method: 'RevokeNode', requestId, content: [nodeId, reason] }, async () => {
-        const node = found(await tx.fleet.lockNode(nodeId), 'node', nodeId);
-        const revoked = revoke(node, reason, this.clock.now());
-        if (revoked !== node) await withdraw(tx, revoked);
-        return revoked;
-      }),
+      tx.requests.once(
+        { scope: requestScope(caller), method: 'RevokeNode', requestId, content: [nodeId, reason] },
+        async () => {
+          const node = found(await tx.fleet.lockNode(nodeId), 'node', nodeId);
+          const revoked = revoke(node, reason, this.clock.now());
+          if (revoked !== node) await withdraw(tx, revoked);
+          return revoked;
+        },
+      ),
     );
   }
 }

@@ -29,7 +29,10 @@ export class UpdateOrganisation {
     return this.store.transaction(scopeOf(caller), (tx) =>
       tx.requests.once({ scope: requestScope(caller), method: 'UpdateOrganisation', requestId, content }, async () => {
         const current = found(await tx.tenants.lockOrganisation(organisationId), 'organisation', organisationId);
-        const next = changed(current, masked<Organisation>({ ...current, displayName }, paths, { display_name: 'displayName' }));
+        const next = changed(
+          current,
+          masked<Organisation>({ ...current, displayName }, paths, { display_name: 'displayName' }),
+        );
         await tx.tenants.saveOrganisation(next);
         await tx.events.append({ type: 'organisation-changed', organisation: next });
         return next;

@@ -14,7 +14,10 @@ export interface UpdateProjectCommand {
   readonly paths: readonly string[];
 }
 
-const NAMES = { display_name: 'displayName', labels: 'labels', team_id: 'teamId' } as const satisfies Record<string, keyof Project>;
+const NAMES = { display_name: 'displayName', labels: 'labels', team_id: 'teamId' } as const satisfies Record<
+  string,
+  keyof Project
+>;
 
 /** Changes what the mask names. Idempotent by request id. */
 export class UpdateProject {

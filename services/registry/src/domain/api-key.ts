@@ -48,7 +48,13 @@ export function checkExpireTime(fields: Fields, expireTime: Date | undefined, no
   if (expireTime === undefined) return new Date(now.getTime() + KEY_LIFE_MAX_MS);
   const ms = expireTime.getTime() - now.getTime();
   if (Number.isNaN(ms)) fields.add('expire_time', 'INVALID_FORMAT', 'is not a time');
-  else fields.require(ms > 0 && ms <= KEY_LIFE_MAX_MS, 'expire_time', 'OUT_OF_RANGE', 'must be in the future, at most one year ahead');
+  else
+    fields.require(
+      ms > 0 && ms <= KEY_LIFE_MAX_MS,
+      'expire_time',
+      'OUT_OF_RANGE',
+      'must be in the future, at most one year ahead',
+    );
   return expireTime;
 }
 

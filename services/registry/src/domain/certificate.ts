@@ -33,12 +33,21 @@ export type Renewal =
  * this generation before, when there is one. A repetition is the same request, byte for byte: it gives nothing to anyone
  * who does not hold the key that the request names. Throws `precondition` CERTIFICATE_TOO_OLD.
  */
-export function decideRenewal(renewed: NodeCertificate, successor: NodeCertificate | undefined, requestHash: string, now: Date): Renewal {
+export function decideRenewal(
+  renewed: NodeCertificate,
+  successor: NodeCertificate | undefined,
+  requestHash: string,
+  now: Date,
+): Renewal {
   if (successor !== undefined) {
     return successor.requestHash === requestHash ? { kind: 'repeat', certificate: successor } : { kind: 'reused' };
   }
   if (now.getTime() > renewed.expireTime.getTime() + RENEWAL_GRACE_MS) {
-    throw new DomainError('precondition', 'CERTIFICATE_TOO_OLD', 'the certificate expired too long ago: enrol the node again');
+    throw new DomainError(
+      'precondition',
+      'CERTIFICATE_TOO_OLD',
+      'the certificate expired too long ago: enrol the node again',
+    );
   }
   return { kind: 'issue' };
 }

@@ -22,7 +22,8 @@ export interface EnrolmentToken {
 }
 
 /** One answer for every token that is none. */
-export const badToken = (): DomainError => new DomainError('unauthenticated', 'ENROLMENT_TOKEN_INVALID', 'the enrolment token is not valid');
+export const badToken = (): DomainError =>
+  new DomainError('unauthenticated', 'ENROLMENT_TOKEN_INVALID', 'the enrolment token is not valid');
 
 /**
  * True when this very request used the token before, so that its answer is to be given again. Throws `precondition`
@@ -30,7 +31,8 @@ export const badToken = (): DomainError => new DomainError('unauthenticated', 'E
  */
 export function isRepeated(token: EnrolmentToken, requestHash: string, now: Date): boolean {
   if (token.requestHash === requestHash) return true;
-  if (token.nodeId !== undefined) throw new DomainError('precondition', 'ENROLMENT_TOKEN_USED', 'the token has enrolled a node');
+  if (token.nodeId !== undefined)
+    throw new DomainError('precondition', 'ENROLMENT_TOKEN_USED', 'the token has enrolled a node');
   if (token.expireTime.getTime() <= now.getTime()) {
     throw new DomainError('precondition', 'ENROLMENT_TOKEN_EXPIRED', 'the token has expired');
   }
@@ -40,5 +42,22 @@ export function isRepeated(token: EnrolmentToken, requestHash: string, now: Date
 /** Throws `precondition` EMULATED_GPUS_NOT_ALLOWED for a node that declares its GPUs where the platform wants real ones. */
 export function assertEmulationAllowed(emulated: boolean, allowed: boolean): void {
   if (!emulated || allowed) return;
-  throw new DomainError('precondition', 'EMULATED_GPUS_NOT_ALLOWED', 'this platform takes real GPUs only (ALLOW_EMULATED_GPUS)');
+  throw new DomainError(
+    'precondition',
+    'EMULATED_GPUS_NOT_ALLOWED',
+    'this platform takes real GPUs only (ALLOW_EMULATED_GPUS)',
+  );
+}
+
+/** What an agent without GPUs puts in the place of a driver's version. */
+const EMULATED_DRIVER = 'EMULATED';
+
+/** Declared GPUs are for nodes that were enrolled as emulated. Throws `precondition` NODE_NOT_EMULATED. */
+export function assertHonestDriver(emulated: boolean, driverVersion: string): void {
+  if (emulated || driverVersion !== EMULATED_DRIVER) return;
+  throw new DomainError(
+    'precondition',
+    'NODE_NOT_EMULATED',
+    'the node was enrolled as a real one, but declares its GPUs',
+  );
 }

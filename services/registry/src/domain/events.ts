@@ -12,6 +12,11 @@ export type RegistryEvent =
       /** mSCU (training) of one GPU of each model in the inventory. */
       readonly mscuByGpuModel: Readonly<Record<string, number>>;
     }
-  | { readonly type: 'node-certified'; readonly nodeId: string; readonly generation: number; readonly publicKey: string }
+  | {
+      readonly type: 'node-certified';
+      readonly nodeId: string;
+      readonly generation: number;
+      readonly publicKey: string;
+    }
   | { readonly type: 'node-revoked'; readonly nodeId: string; readonly reason: string }
   | { readonly type: 'offer-changed'; readonly offer: Offer };

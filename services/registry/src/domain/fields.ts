@@ -4,7 +4,6 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const SLUG = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 const EMAIL = /^[^\s@]+@[^\s@.]+(\.[^\s@.]+)+$/;
 /** Control characters and the byte-order mark: never meant, and Postgres refuses the first of them. */
-// eslint-disable-next-line no-control-regex -- the class names exactly what is refused
 const CONTROL = /[\u0000-\u001f\u007f\ufeff]/;
 const REQUEST_ID_LENGTH_MAX = 64;
 const SLUG_LENGTH_MAX = 64;
@@ -68,7 +67,8 @@ export class Fields {
 
   email(field: string, value: string): void {
     if (value === '') this.add(field, 'REQUIRED', 'must not be empty');
-    else if (value.length > EMAIL_LENGTH_MAX) this.add(field, 'TOO_LONG', `must have at most ${EMAIL_LENGTH_MAX} characters`);
+    else if (value.length > EMAIL_LENGTH_MAX)
+      this.add(field, 'TOO_LONG', `must have at most ${EMAIL_LENGTH_MAX} characters`);
     else this.require(EMAIL.test(value) && !CONTROL.test(value), field, 'INVALID_FORMAT', 'must be an e-mail address');
   }
 
@@ -84,9 +84,15 @@ export class Fields {
   /** A mask names at least one path, each of them one of `allowed`. */
   mask(paths: readonly string[], allowed: readonly string[]): void {
     if (paths.length === 0) this.add('update_mask', 'REQUIRED', `must name some of ${allowed.join(', ')}`);
-    if (paths.length > FIELD_MASK_PATHS_MAX) this.add('update_mask', 'TOO_LONG', `must name at most ${FIELD_MASK_PATHS_MAX} paths`);
+    if (paths.length > FIELD_MASK_PATHS_MAX)
+      this.add('update_mask', 'TOO_LONG', `must name at most ${FIELD_MASK_PATHS_MAX} paths`);
     const unknown = paths.slice(0, FIELD_MASK_PATHS_MAX).filter((path) => !allowed.includes(path));
-    for (const path of unknown) this.add('update_mask', 'UNKNOWN_PATH', `${JSON.stringify(path.slice(0, 64))} is not one of ${allowed.join(', ')}`);
+    for (const path of unknown)
+      this.add(
+        'update_mask',
+        'UNKNOWN_PATH',
+        `${JSON.stringify(path.slice(0, 64))} is not one of ${allowed.join(', ')}`,
+      );
   }
 
   /** Throws `invalid` INVALID_FIELDS with all of them; does nothing when there are none. */

@@ -31,7 +31,10 @@ export interface ScuRating {
 
 export const workKindOf = (text: string): WorkKind | undefined => WORK_KINDS.find((kind) => kind === text);
 
-export function checkRating(fields: Fields, rating: { readonly workKind: string; readonly mscu: number; readonly source: string }): void {
+export function checkRating(
+  fields: Fields,
+  rating: { readonly workKind: string; readonly mscu: number; readonly source: string },
+): void {
   fields.known('work_kind', workKindOf(rating.workKind), WORK_KINDS);
   fields.range('mscu', rating.mscu, 1, MSCU_MAX);
   fields.text('source', rating.source, SOURCE_LENGTH_MAX);

@@ -32,7 +32,11 @@ export const CONTAINER_DRIVERS = ['runc', 'docker'] as const;
 const VRAM_SHARE_MIN_PERCENT = 90;
 
 /** `vramMibOf` gives the catalogue's memory of a model, undefined for a model that it does not have. */
-export function checkInventory(fields: Fields, inventory: Inventory, vramMibOf: (gpuModelId: string) => number | undefined): void {
+export function checkInventory(
+  fields: Fields,
+  inventory: Inventory,
+  vramMibOf: (gpuModelId: string) => number | undefined,
+): void {
   fields.range('inventory.cpu_milli', inventory.cpuMilli, 1, CPU_MILLI_MAX);
   fields.range('inventory.memory_mib', inventory.memoryMib, 1, INT32_MAX);
   fields.range('inventory.scratch_mib', inventory.scratchMib, 1, INT32_MAX);
@@ -43,7 +47,8 @@ export function checkInventory(fields: Fields, inventory: Inventory, vramMibOf: 
   fields.known('inventory.container_driver', driver, CONTAINER_DRIVERS);
   const { gpus } = inventory;
   if (gpus.length === 0) fields.add('inventory.gpus', 'REQUIRED', 'a node has at least one GPU');
-  if (gpus.length > GPUS_PER_NODE_MAX) fields.add('inventory.gpus', 'TOO_MANY', `a node has at most ${GPUS_PER_NODE_MAX} GPUs`);
+  if (gpus.length > GPUS_PER_NODE_MAX)
+    fields.add('inventory.gpus', 'TOO_MANY', `a node has at most ${GPUS_PER_NODE_MAX} GPUs`);
   for (const [position, gpu] of gpus.slice(0, GPUS_PER_NODE_MAX).entries()) {
     const path = `inventory.gpus[${position}]`;
     checkGpu(fields, path, gpu, vramMibOf);
@@ -77,7 +82,13 @@ export function sameGpus(left: Inventory | undefined, right: Inventory): boolean
   return JSON.stringify(left?.gpus.map(identityOf)) === JSON.stringify(right.gpus.map(identityOf));
 }
 
-const identityOf = ({ index, uuid, serial, gpuModelId, vramMib }: Gpu): unknown[] => [index, uuid, serial, gpuModelId, vramMib];
+const identityOf = ({ index, uuid, serial, gpuModelId, vramMib }: Gpu): unknown[] => [
+  index,
+  uuid,
+  serial,
+  gpuModelId,
+  vramMib,
+];
 
 /** Nothing changed at all. */
 export function sameInventory(left: Inventory | undefined, right: Inventory): boolean {

@@ -80,7 +80,8 @@ function moveAdmission(node: Node, next: AdmissionState): void {
  */
 export function reportInventory(node: Node, inventory: Inventory, now: Date, retryMs: number): Node {
   const again = node.admissionState === 'refused' && now.getTime() >= (node.admissionTime?.getTime() ?? 0) + retryMs;
-  if (!sameGpus(node.inventory, inventory) || again) return awaitAdmission(changed(node, { inventory, gpuConflict: false }), now);
+  if (!sameGpus(node.inventory, inventory) || again)
+    return awaitAdmission(changed(node, { inventory, gpuConflict: false }), now);
   if (sameInventory(node.inventory, inventory) && !node.gpuConflict) return node;
   return changed(node, { inventory, gpuConflict: false });
 }

@@ -38,17 +38,28 @@ export const RENTAL_SECONDS_MAX = 366 * 86_400;
 export const OFFER_PATHS = ['price_micros_per_gpu_hour', 'min_rental_seconds', 'max_rental_seconds'] as const;
 
 /** Checks the terms that `paths` name. Fields stand under `prefix`. */
-export function checkTerms(fields: Fields, terms: OfferTerms, prefix = '', paths: readonly string[] = OFFER_PATHS): void {
+export function checkTerms(
+  fields: Fields,
+  terms: OfferTerms,
+  prefix = '',
+  paths: readonly string[] = OFFER_PATHS,
+): void {
   const named = (path: (typeof OFFER_PATHS)[number]): boolean => paths.includes(path);
   if (named('price_micros_per_gpu_hour')) {
     fields.range(`${prefix}price_micros_per_gpu_hour`, terms.priceMicrosPerGpuHour, 1n, PRICE_MICROS_PER_GPU_HOUR_MAX);
   }
-  if (named('min_rental_seconds')) fields.range(`${prefix}min_rental_seconds`, terms.minRentalSeconds, 0, RENTAL_SECONDS_MAX);
-  if (named('max_rental_seconds')) fields.range(`${prefix}max_rental_seconds`, terms.maxRentalSeconds, 1, RENTAL_SECONDS_MAX);
+  if (named('min_rental_seconds'))
+    fields.range(`${prefix}min_rental_seconds`, terms.minRentalSeconds, 0, RENTAL_SECONDS_MAX);
+  if (named('max_rental_seconds'))
+    fields.range(`${prefix}max_rental_seconds`, terms.maxRentalSeconds, 1, RENTAL_SECONDS_MAX);
 }
 
 /** The shortest rental is not longer than the longest, in the offer as it will be. */
-export function checkRentalOrder(fields: Fields, { minRentalSeconds, maxRentalSeconds }: OfferTerms, prefix = ''): void {
+export function checkRentalOrder(
+  fields: Fields,
+  { minRentalSeconds, maxRentalSeconds }: OfferTerms,
+  prefix = '',
+): void {
   const inOrder = minRentalSeconds <= maxRentalSeconds;
   fields.require(inOrder, `${prefix}min_rental_seconds`, 'ABOVE_MAX', 'must not be above max_rental_seconds');
 }

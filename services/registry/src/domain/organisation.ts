@@ -43,7 +43,11 @@ export function changed<T extends { readonly version: bigint }>(aggregate: T, ch
 }
 
 /** The fields of `values` that a mask names, by their domain names. */
-export function masked<T extends object>(values: T, paths: readonly string[], names: Readonly<Record<string, keyof T>>): Partial<T> {
+export function masked<T extends object>(
+  values: T,
+  paths: readonly string[],
+  names: Readonly<Record<string, keyof T>>,
+): Partial<T> {
   const picked: Partial<T> = {};
   for (const path of paths) {
     const name = names[path];
@@ -57,7 +61,12 @@ export function checkLabels(fields: Fields, field: string, labels: Readonly<Reco
   if (entries.length > LABELS_MAX) fields.add(field, 'TOO_MANY', `must have at most ${LABELS_MAX} labels`);
   for (const [key, value] of entries.slice(0, LABELS_MAX)) {
     const path = `${field}[${JSON.stringify(key.slice(0, 64))}]`;
-    fields.require(LABEL_KEY.test(key), path, 'INVALID_FORMAT', 'a key is a lower-case letter and up to 62 of a-z 0-9 . _ -');
+    fields.require(
+      LABEL_KEY.test(key),
+      path,
+      'INVALID_FORMAT',
+      'a key is a lower-case letter and up to 62 of a-z 0-9 . _ -',
+    );
     fields.optionalText(path, value, LABEL_VALUE_LENGTH_MAX);
   }
 }

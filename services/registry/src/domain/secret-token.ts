@@ -20,7 +20,8 @@ export interface SecretToken {
 
 /** Makes a token of 40 random bytes. Throws a plain Error when there are fewer. */
 export function newSecretToken(kind: SecretKind, random: Uint8Array): SecretToken {
-  if (random.length !== RANDOM_BYTES) throw new Error(`a token needs ${RANDOM_BYTES} random bytes, got ${random.length}`);
+  if (random.length !== RANDOM_BYTES)
+    throw new Error(`a token needs ${RANDOM_BYTES} random bytes, got ${random.length}`);
   return {
     kind,
     prefix: base62(random.subarray(0, PREFIX_BYTES), PREFIX_LENGTH),
@@ -42,7 +43,8 @@ export function parseSecretToken(kind: SecretKind, text: string): SecretToken | 
   return checksum === checksumOf(`${kind}_${prefix}_${secret}`) ? { kind, prefix, secret } : undefined;
 }
 
-const isBase62 = (text: string, length: number): boolean => text.length === length && [...text].every((digit) => ALPHABET.includes(digit));
+const isBase62 = (text: string, length: number): boolean =>
+  text.length === length && [...text].every((digit) => ALPHABET.includes(digit));
 
 /** Big-endian, padded to a fixed length, so that every byte string has exactly one text. */
 function base62(bytes: Uint8Array, length: number): string {

@@ -78,8 +78,7 @@ export class WriterElection {
     const projection = this.parts.projection();
     this.parts.log.info({ rangeId: rangeId.toString() }, 'this process writes leases now');
     try {
-      await projection.start();
-      await this.parts.engine.lead(rangeId, this.over.signal);
+      await this.parts.engine.lead(rangeId, this.over.signal, () => projection.start());
     } finally {
       await projection.stop();
     }

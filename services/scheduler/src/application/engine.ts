@@ -35,9 +35,13 @@ export class Engine {
     private readonly steps: EngineSteps,
   ) {}
 
-  /** Leads until `signal` aborts (returns) or a step fails (throws what it threw). */
-  async lead(rangeId: bigint, signal: AbortSignal): Promise<void> {
+  /**
+   * Leads until `signal` aborts (returns) or a step fails (throws what it threw). `onLoaded` starts what feeds the market:
+   * loading would overwrite what came in earlier.
+   */
+  async lead(rangeId: bigint, signal: AbortSignal, onLoaded: () => Promise<void>): Promise<void> {
     await this.steps.load.execute();
+    await onLoaded();
     const bell = new Bell();
     this.state.lead(rangeId, () => bell.ring());
     this.state.wake();

@@ -39,14 +39,14 @@ export class GetLeaseOffers {
 
   private offerOf({ run, job, secrets, earlier }: OfferFacts): LeaseOffer {
     const { terms } = run;
-    const inputs = isFinalTask(job.spec, terms.taskIndex)
+    const results = isFinalTask(job.spec, terms.taskIndex)
       ? earlier.map(({ taskIndex, path, sha256 }) => ({ sha256, path: `${EARLIER_TASKS_FOLDER}/${taskIndex}/${path}` }))
       : [];
     return {
       terms,
       spec: job.spec,
       ...workOf(job.spec, terms.taskIndex),
-      inputs,
+      inputs: [...job.spec.inputs, ...results],
       maxRunSeconds: Math.floor(terms.maxRunMs / MS_PER_SECOND),
       secrets: this.box.open(job.organisationId, secrets),
     };

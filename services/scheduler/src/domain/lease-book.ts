@@ -93,7 +93,7 @@ export class LeaseBook {
       if (lease.phase === 'QUARANTINED') {
         if (nowMs >= lease.closeAtMs) due.toClose.push(lease);
       } else if (lease.phase === 'OFFERED' && nowMs >= lease.answerAtMs) due.unanswered.push(lease);
-      else if (nowMs >= lease.expireAtMs && !frozen(lease.nodeId)) due.expired.push(lease);
+      else if (lease.phase === 'HELD' && nowMs >= lease.expireAtMs && !frozen(lease.nodeId)) due.expired.push(lease);
       else if (this.isOverdue(lease, nowMs)) due.overdue.push(lease);
       else if ((lease.phase === 'OFFERED' || lease.stopReason) && nowMs - lease.rungAtMs >= ringEveryMs) due.toRing.push(lease);
     }

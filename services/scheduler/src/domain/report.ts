@@ -41,7 +41,7 @@ export interface ReportDecision {
  */
 export function decideReport(run: Run | undefined, report: LeaseReport, now: Date): ReportDecision {
   const decline = (outcome: ReportOutcome, reason: string, changed = run): ReportDecision => ({ outcome, reason, run: changed, artifacts: [] });
-  if (!run || run.terms.nodeId !== report.nodeId) return decline('REFUSED', 'LEASE_UNKNOWN', undefined);
+  if (!run || run.terms.nodeId !== report.nodeId) return { outcome: 'REFUSED', reason: 'LEASE_UNKNOWN', run: undefined, artifacts: [] };
   if (run.terms.leaseToken !== report.leaseToken) return decline('STALE', 'TOKEN_STALE');
   if (isEnded(run)) {
     const confirmed = report.body.kind === 'EXITED' && !run.closeTime;

@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
 import type { UploadArtifactRequest } from '@daya/proto/dispatch';
-import { BlobExchange, BlobMissing, BlobSource, UploadRefused } from '../../application/ports';
+import { BlobExchange, BlobMissing, BlobSource, OutputInvalid, UploadRefused } from '../../application/ports';
 import type { Alarms, CollectedArtifact } from '../../application/ports';
 import type { LeaseRef } from '../../application/messages';
 import { hexOf } from './digests';
@@ -10,6 +10,8 @@ import type { PlatformChannel } from './platform-channel';
 const CALL_DEADLINE_MS = 30 * 60_000;
 const CHUNK_BYTES = 128 << 10;
 const FETCH_TRIES = 6;
+/** Too large or too many for the moment: which of the two shows only by trying. */
+const FULL_TRIES = 8;
 const RETRY_PAUSE_MS = 500;
 const RETRIED: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.ABORTED, status.RESOURCE_EXHAUSTED, status.CANCELLED]);
 
@@ -27,10 +29,12 @@ export class GrpcBlobExchange extends BlobExchange {
   }
 
   async upload(lease: LeaseRef, artifact: CollectedArtifact, wanted: () => boolean): Promise<void> {
-    for (;;) {
+    for (let fullTries = 0; ; ) {
       try {
         return await this.uploadOnce(lease, artifact);
       } catch (error) {
+        fullTries += (error as ServiceError).code === status.RESOURCE_EXHAUSTED ? 1 : 0;
+        if (fullTries >= FULL_TRIES) throw new OutputInvalid(`the platform does not take ${artifact.path}: ${(error as ServiceError).details}`);
         if (!isRetried(error)) throw new UploadRefused(`artifact ${artifact.path}: ${String(error)}`);
         if (!wanted()) throw new UploadRefused('the lease ended before its artifacts were delivered');
         await pause(this.alarms, RETRY_PAUSE_MS);

@@ -82,7 +82,7 @@ function fromProtoOffer(offer: ProtoLeaseOffer): LeaseOffer {
     imageDigest: spec?.image?.digest ?? '',
     command: offer.command,
     env: { ...offer.env, ...Object.fromEntries(offer.secrets.map((secret) => [secret.name, secret.value])) },
-    inputs: offer.inputs.map((input) => ({ digest: toDigest(input.sha256), path: input.path })),
+    inputs: inputsOf(offer),
     outputPath: offer.outputPath === '' || offer.outputPath.startsWith('/') ? offer.outputPath : `/scratch/${offer.outputPath}`,
     network: spec?.network === NetworkPolicy.INTERNET,
     cpuMilli: orDefault(requirements?.cpuMilli, DEFAULT_CPU_MILLI),
@@ -91,6 +91,13 @@ function fromProtoOffer(offer: ProtoLeaseOffer): LeaseOffer {
     maxRunSeconds: offer.maxRunSeconds,
     answerBy: offer.answerTime === undefined ? new Date(0) : fromTimestamp(offer.answerTime),
   };
+}
+
+/** The job's own inputs and the earlier tasks' artifacts; an offer may name the former in both places. */
+function inputsOf({ spec, inputs }: ProtoLeaseOffer): LeaseOffer['inputs'] {
+  const all = [...(spec?.inputs ?? []), ...inputs];
+  const isFirst = (path: string, sha256: string, index: number): boolean => all.findIndex((input) => input.path === path && input.sha256 === sha256) === index;
+  return all.filter(({ path, sha256 }, index) => isFirst(path, sha256, index)).map(({ path, sha256 }) => ({ digest: toDigest(sha256), path }));
 }
 
 function toProtoReport({ reportId, leaseId, leaseToken, body }: Report): ProtoReport {

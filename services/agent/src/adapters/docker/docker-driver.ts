@@ -35,6 +35,7 @@ export async function isDockerUsable(socketPath: string): Promise<boolean> {
 /** Containers of a Docker engine that remaps users, locked down as runc's are. The only driver that passes real GPUs on. */
 export class DockerDriver extends ContainerDriver {
   readonly name = 'docker';
+  readonly hasNetwork = true;
   private readonly docker: Docker;
   private readonly images: DockerImages;
   private readonly runsFolder: string;

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import Docker from 'dockerode';
 import { readCgroup } from '../keeper/cgroup';
 import type { CgroupPaths, CgroupReading } from '../keeper/cgroup';
+import { commandFaultOf } from '../keeper/command-fault';
 import type { Engine, EngineListener } from '../keeper/engine';
 import type { LogFile } from '../keeper/log-file';
 
@@ -14,6 +15,7 @@ export class DockerEngine implements Engine {
   private readonly docker: Docker;
   private container: Docker.Container | null = null;
   private aborted = false;
+  private startError = '';
   private outputEnded: Promise<void> = Promise.resolve();
   private last: CgroupReading = { oomKills: 0, cpuMs: 0 };
   private stopSampling: () => void = () => undefined;
@@ -30,13 +32,20 @@ export class DockerEngine implements Engine {
   start(listener: EngineListener): void {
     this.run(listener).then(
       (exitCode) => listener.exited(exitCode),
-      () => listener.exited(null),
+      (error: unknown) => {
+        this.startError = String(error);
+        listener.exited(null);
+      },
     );
   }
 
   abort(): void {
     this.aborted = true;
     this.container?.kill().catch(() => undefined);
+  }
+
+  commandFault(): 126 | 127 | null {
+    return commandFaultOf(this.startError);
   }
 
   /** Docker takes the cgroup away with the process, so processor time is the last sample (up to 200 ms old). */

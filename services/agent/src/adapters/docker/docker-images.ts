@@ -4,34 +4,32 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import type { BlobSource, PreparedImage } from '../../application/ports';
-import { ImageInvalid, isDigest } from '../../domain/oci-manifest';
+import { ImageInvalid } from '../../domain/oci-manifest';
 import type { ImageConfig, ImageLimits } from '../../domain/oci-manifest';
 import { fetchImage } from '../oci/fetch-image';
 import type { FetchedImage } from '../oci/fetch-image';
+import { PrepareOnce } from '../oci/prepare-once';
 
 /** Parts of an image's configuration that would give a run more than the sandbox allows: writable disks, background probes. */
 const DROPPED_CONFIG = ['Volumes', 'Healthcheck', 'OnBuild', 'User', 'WorkingDir'];
 
 /** Images in a Docker engine's own store, under a name made of their digest. */
 export class DockerImages {
-  private readonly preparing = new Map<string, Promise<PreparedImage>>();
+  private readonly once: PrepareOnce;
 
   constructor(
     private readonly docker: Docker,
     private readonly limits: ImageLimits,
-  ) {}
+  ) {
+    this.once = new PrepareOnce(limits.maxManifestBytes, (digest, blobs) => this.findOrLoad(digest, blobs));
+  }
 
   /** Throws ImageInvalid, BlobMissing. */
   prepare(digest: string, blobs: BlobSource): Promise<PreparedImage> {
-    const running = this.preparing.get(digest);
-    if (running !== undefined) return running;
-    const preparation = this.findOrLoad(digest, blobs).finally(() => this.preparing.delete(digest));
-    this.preparing.set(digest, preparation);
-    return preparation;
+    return this.once.prepare(digest, blobs);
   }
 
   private async findOrLoad(digest: string, blobs: BlobSource): Promise<PreparedImage> {
-    if (!isDigest(digest)) throw new ImageInvalid('the image digest is not a sha256 digest');
     const name = `daya-image:${digest.slice('sha256:'.length)}`;
     const found = await this.configOf(name);
     if (found === null) await this.load(digest, name, blobs);

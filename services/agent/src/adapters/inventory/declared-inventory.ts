@@ -6,9 +6,10 @@ import type { Inventory } from './inventory';
 const MIB_MAX = 2 ** 31 - 1;
 const mib = z.number().int().positive().max(MIB_MAX);
 
+/** The names of the proto's Inventory in JSON; what a declaration cannot decide (driver, network policy) is left out of it. */
 const DECLARATION = z.object({
   gpus: z
-    .array(z.object({ model: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/), vramMib: mib, uuid: z.string().min(1).max(128), serial: z.string().max(128).default('') }))
+    .array(z.object({ gpuModelId: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/), vramMib: mib, uuid: z.string().min(1).max(128), serial: z.string().max(128).default('') }))
     .min(1)
     .max(16),
   cpuMilli: z.number().int().positive().max(1_024_000),
@@ -30,7 +31,7 @@ export function declaredInventory(path: string): Inventory {
     ...machine,
     emulated: true,
     driverVersion: 'EMULATED',
-    gpus: gpus.map(({ model, ...gpu }, index) => ({ ...gpu, index, modelId: model })),
+    gpus: gpus.map(({ gpuModelId, ...gpu }, index) => ({ ...gpu, index, modelId: gpuModelId })),
   };
 }
 

@@ -8,6 +8,9 @@ import type { ArtifactLimits, CollectedArtifact, Collection } from '../../applic
 import { safeSegments, segmentsBelow } from '../../domain/safe-path';
 
 const CHUNK_BYTES = 64 << 10;
+/** The list of a run's files travels in one report; each path costs its bytes and about this many more. */
+const LIST_BYTES_MAX = 200 << 10;
+const LIST_ENTRY_BYTES = 96;
 
 /**
  * Finds the plain files that a finished run left under its output path. Nothing runs in there any more, so what was
@@ -24,7 +27,7 @@ export async function collectArtifacts(scratchFolder: string, outputPath: string
     if (stat === null) return { artifacts: [], skipped: [] };
     if (!stat.isDirectory()) throw new OutputInvalid(`the output path ${outputPath} is not a plain folder`);
   }
-  const found: Found = { artifacts: [], skipped: [], bytes: 0, limits };
+  const found: Found = { artifacts: [], skipped: [], bytes: 0, listBytes: 0, limits };
   await walk(folder, '', found);
   return { artifacts: found.artifacts, skipped: found.skipped };
 }
@@ -34,6 +37,7 @@ interface Found {
   readonly skipped: { path: string; why: string }[];
   readonly limits: ArtifactLimits;
   bytes: number;
+  listBytes: number;
 }
 
 async function walk(root: string, below: string, found: Found): Promise<void> {
@@ -52,6 +56,8 @@ async function walk(root: string, below: string, found: Found): Promise<void> {
 }
 
 async function addFile(root: string, path: string, found: Found): Promise<void> {
+  found.listBytes += Buffer.byteLength(path) + LIST_ENTRY_BYTES;
+  if (found.listBytes > LIST_BYTES_MAX) throw new OutputInvalid('the names of the output files are too long for one report');
   const file = join(root, path);
   const hash = createHash('sha256');
   let sizeBytes = 0;

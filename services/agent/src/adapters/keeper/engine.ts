@@ -14,6 +14,8 @@ export interface Engine {
   start(listener: EngineListener): void;
   /** Stops a start that has not got as far as a process. */
   abort(): void;
+  /** For a container that never ran: whether its command was the reason (126, 127: as a shell would say it). */
+  commandFault(): 126 | 127 | null;
   /** After the exit and before `remove`. */
   counters(): Promise<CgroupReading>;
   /** Removes the container, if it is there, and waits until its output has been read to the end. */

@@ -1,6 +1,6 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { InputInvalid } from '../../application/ports';
+import { BlobMissing, InputInvalid } from '../../application/ports';
 import type { BlobSource, RunInput } from '../../application/ports';
 import { safeSegments } from '../../domain/safe-path';
 import { BlobMismatch, downloadBlob } from '../files/blob-file';
@@ -17,7 +17,7 @@ export async function layOutInputs(folder: string, inputs: readonly RunInput[], 
       leftBytes -= await downloadBlob(blobs, { digest: input.digest, maxBytes: leftBytes, mode: 0o444 }, path);
       await chmod(path, 0o444);
     } catch (error) {
-      if (error instanceof BlobMismatch) throw new InputInvalid(error.message);
+      if (error instanceof BlobMismatch || error instanceof BlobMissing) throw new InputInvalid(error.message);
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw new InputInvalid(`the input path ${input.path} is used twice`);
       throw error;
     }

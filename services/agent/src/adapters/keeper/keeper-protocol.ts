@@ -25,6 +25,7 @@ export type AgentLine =
 /** What the keeper saw of the container's end. */
 export interface KeeperEnd {
   readonly started: boolean;
+  readonly commandFault: 126 | 127 | null;
   readonly exitCode: number | null;
   readonly killedFor: KillReason | null;
   readonly oomKills: number;

@@ -4,6 +4,7 @@ import { ProcessAlarms, ProcessClock } from '../files/monotonic-clock';
 import type { Engine, EngineListener } from './engine';
 import { lineReader, RUN_FILES, toLine } from './keeper-protocol';
 import type { AgentLine, KeeperEnd, KeeperLine, KeeperOrder } from './keeper-protocol';
+import { LastWatch } from './last-watch';
 import { LogFile } from './log-file';
 import { killExactly, startTicksOf } from './process-kill';
 import { readSpace, removeRunFolder } from './run-folder';
@@ -37,6 +38,7 @@ class Keeper implements EngineListener {
   private readonly alarms = new ProcessAlarms();
   private readonly log: LogFile;
   private readonly engine: Engine;
+  private readonly lastWatch: LastWatch;
   private container: { readonly pid: number; readonly startTicks: string } | null = null;
   private killedFor: KillReason | null = null;
   private ended = false;
@@ -51,6 +53,7 @@ class Keeper implements EngineListener {
   ) {
     this.log = new LogFile(join(order.runFolder, RUN_FILES.log), order.logLimitBytes);
     this.engine = makeEngine(order, this.log);
+    this.lastWatch = new LastWatch(join(order.runFolder, RUN_FILES.pid));
   }
 
   start(): void {
@@ -73,6 +76,8 @@ class Keeper implements EngineListener {
   started(pid: number): void {
     const startTicks = startTicksOf(pid) ?? '';
     this.container = { pid, startTicks };
+    // Docker says 0 for a task that has ended already; `kill` would take that for a whole group.
+    if (pid > 0) this.lastWatch.started(pid);
     this.send({ type: 'started', pid, pidStartTicks: startTicks, atMs: this.clock.nowMs() });
     // A kill that came while the engine was still starting hit nothing but the engine.
     if (this.killedFor !== null) killExactly(pid, startTicks);
@@ -82,6 +87,7 @@ class Keeper implements EngineListener {
     if (this.ended) return;
     this.ended = true;
     const endedAtMs = this.clock.nowMs();
+    this.lastWatch.ended(this.container !== null && this.container.pid > 0);
     this.disarmFence();
     this.disarmDeadline();
     if (this.container !== null) killExactly(this.container.pid, this.container.startTicks);
@@ -104,11 +110,12 @@ class Keeper implements EngineListener {
     const { oomKills, cpuMs } = await this.engine.counters();
     await this.engine.remove();
     const started = this.container !== null;
+    const commandFault = started ? null : this.engine.commandFault();
     if (!started) this.log.forget();
     this.log.close();
     const space = readSpace(this.order.runFolder);
     const end: KeeperEnd = {
-      started, exitCode, killedFor: this.killedFor, oomKills, cpuMs, endedAtMs,
+      started, commandFault, exitCode: commandFault ?? exitCode, killedFor: this.killedFor, oomKills, cpuMs, endedAtMs,
       scratchFull: space.full, scratchUsedBytes: space.usedBytes,
       logBytes: this.log.keptBytes, logCut: this.log.cut,
     };

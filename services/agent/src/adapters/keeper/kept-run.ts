@@ -123,7 +123,7 @@ export class KeptRun implements RunHandle {
     const endedAtMs = this.parts.clock.nowMs();
     await this.parts.wipe(this.order.containerId).catch(() => undefined);
     const started = this.container !== null;
-    const reason = exitReasonOf({ started, exitCode: null, killedFor: this.killedFor, oomKills: 0, scratchFull: false });
+    const reason = exitReasonOf({ started, commandFault: null, exitCode: null, killedFor: this.killedFor, oomKills: 0, scratchFull: false });
     this.settle({
       reason, exitCode: null, oomKills: 0, cpuMs: 0, scratchUsedBytes: 0, logBytes: 0, logCut: false,
       startedAtMs: this.startedAtMs, endedAtMs, message: 'the keeper of the container was lost',
@@ -154,12 +154,12 @@ export class KeptRun implements RunHandle {
 
 function describe(reason: ExitReason, end: KeeperEnd): string {
   const texts: Partial<Record<ExitReason, string>> = {
-    EXITED: `the task exited with code ${end.exitCode}`,
+    EXITED: end.commandFault === null ? `the task exited with code ${end.exitCode}` : 'the command of the task does not exist in the image or may not be executed by its user',
     DEADLINE: 'the task reached its time limit and was killed',
     OOM: 'the task passed its memory limit and was killed',
     OOM_CHILD: `a process of the task passed the memory limit and was killed; the task exited with code ${end.exitCode}`,
     DISK_FULL: `the task filled its scratch space and exited with code ${end.exitCode}`,
-    START_FAILED: 'the task could not be started: its command does not exist in the image or may not be executed by its user',
+    START_FAILED: 'the node could not start the task',
     CANCELLED: 'the task was cancelled',
     FENCED: 'the node lost its lease and stopped the task',
     NODE_LOST: 'the node lost sight of the task',

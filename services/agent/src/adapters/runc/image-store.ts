@@ -3,10 +3,12 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { chmod, lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlobSource, PreparedImage } from '../../application/ports';
-import { ImageInvalid, isDigest } from '../../domain/oci-manifest';
+import { ImageInvalid } from '../../domain/oci-manifest';
 import type { BlobRef, ImageConfig, ImageLimits, OciManifest } from '../../domain/oci-manifest';
+import { withProcessLock } from '../files/process-lock';
 import { runCommand } from '../files/run-command';
 import { fetchImage } from '../oci/fetch-image';
+import { PrepareOnce } from '../oci/prepare-once';
 
 const UNPACK_TIMEOUT_MS = 15 * 60_000;
 /** Where the sandbox mounts something; each must be a plain folder of the image. */
@@ -19,28 +21,25 @@ const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
  * sandbox can write them.
  */
 export class ImageStore {
-  private readonly preparing = new Map<string, Promise<PreparedImage>>();
+  private readonly once: PrepareOnce;
 
   constructor(
     private readonly folder: string,
     private readonly limits: ImageLimits,
   ) {
     mkdirSync(folder, { recursive: true, mode: 0o711 });
+    this.once = new PrepareOnce(limits.maxManifestBytes, (digest, blobs) => this.findOrUnpack(digest, blobs));
   }
 
   /** Throws ImageInvalid, BlobMissing. */
   prepare(digest: string, blobs: BlobSource): Promise<PreparedImage> {
-    const running = this.preparing.get(digest);
-    if (running !== undefined) return running;
-    const preparation = this.findOrUnpack(digest, blobs).finally(() => this.preparing.delete(digest));
-    this.preparing.set(digest, preparation);
-    return preparation;
+    return this.once.prepare(digest, blobs);
   }
 
   private async findOrUnpack(digest: string, blobs: BlobSource): Promise<PreparedImage> {
-    if (!isDigest(digest)) throw new ImageInvalid('the image digest is not a sha256 digest');
     const target = join(this.folder, digest.slice('sha256:'.length));
-    if (!existsSync(target)) await this.unpack(digest, blobs, target);
+    // Agents that share the folder get the same image at the same moment: one of them unpacks.
+    if (!existsSync(target)) await withProcessLock(`${target}.lock`, () => (existsSync(target) ? Promise.resolve() : this.unpack(digest, blobs, target)));
     const config = JSON.parse(await readFile(join(target, 'image.json'), 'utf8')) as ImageConfig;
     return { digest, location: join(target, 'rootfs'), env: config.env, command: [...config.entrypoint, ...config.command] };
   }

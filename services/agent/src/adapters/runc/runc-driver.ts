@@ -29,6 +29,7 @@ export interface RuncSettings {
 /** Containers by runc, each in its own user namespace without capabilities, network or writable root. */
 export class RuncDriver extends ContainerDriver {
   readonly name = 'runc';
+  readonly hasNetwork = false;
   private readonly runsFolder: string;
   private readonly runcRoot: string;
 

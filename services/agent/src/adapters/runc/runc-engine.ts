@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { runCommand } from '../files/run-command';
 import { cgroupPathsOf, readCgroup } from '../keeper/cgroup';
 import type { CgroupReading } from '../keeper/cgroup';
+import { commandFaultOf } from '../keeper/command-fault';
 import type { Engine, EngineListener } from '../keeper/engine';
 import { RUN_FILES } from '../keeper/keeper-protocol';
 import type { LogFile } from '../keeper/log-file';
@@ -48,6 +49,11 @@ export class RuncEngine implements Engine {
 
   abort(): void {
     this.runc?.kill('SIGKILL');
+  }
+
+  commandFault(): 126 | 127 | null {
+    const path = join(this.runFolder, RUN_FILES.runtimeLog);
+    return existsSync(path) ? commandFaultOf(readFileSync(path, 'utf8')) : null;
   }
 
   counters(): Promise<CgroupReading> {

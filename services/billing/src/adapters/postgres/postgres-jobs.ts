@@ -4,7 +4,7 @@ import { isWaived, type Charge } from '../../domain/charge';
 import type { Hold } from '../../domain/hold';
 import type { JobFacts, Settlement } from '../../domain/settlement';
 import type { Invoice, RunCharge } from '../../domain/statement';
-import { chargeIdOf } from '../derive-id';
+import { chargeIdOf, reversalIdOf } from '../derive-id';
 import { toCharge, toHold, toLease, toRun, type ChargeRow, type JobRow, type LeaseRow } from './rows';
 
 const USD = 'USD';
@@ -56,7 +56,7 @@ export class PostgresJobs implements Jobs {
     if (job === undefined) throw new Error(`job ${jobId} is not locked`);
     const finished = job.finish_time !== null;
     const leaseRows: LeaseRow[] = await this.em.query(
-      `SELECT l.* FROM billed_lease l WHERE l.job_id = $1 AND ($2 OR (l.waived_reason <> '' AND l.charge_micros > 0)
+      `SELECT l.* FROM billed_lease l WHERE l.job_id = $1 AND ($2 OR (l.waived_reason <> '' AND l.charge_micros > 0) OR l.charged_ms > l.billable_ms
          OR EXISTS (SELECT 1 FROM usage_waiting w WHERE w.lease_id = l.lease_id)) ORDER BY l.lease_id`,
       [jobId, finished],
     );
@@ -65,7 +65,9 @@ export class PostgresJobs implements Jobs {
       `SELECT w.* FROM usage_waiting w JOIN billed_lease l USING (lease_id) WHERE l.job_id = $1`,
       [jobId],
     );
-    const paidAtFault = leases.filter((lease) => isWaived(lease) && lease.charged.charge > 0n);
+    const overcharged = leases.filter((lease) =>
+      isWaived(lease) ? lease.charged.charge > 0n : lease.chargedMs > lease.billableMs,
+    );
     return {
       jobId,
       hold: toHold(job),
@@ -78,20 +80,14 @@ export class PostgresJobs implements Jobs {
         leaseId: row.lease_id,
         cumulativeMs: BigInt(row.cumulative_ms),
       })),
-      chargesAtFault: await this.paidCharges(paidAtFault.map((lease) => lease.leaseId)),
+      overcharged: await this.liveCharges(overcharged.map((lease) => lease.leaseId)),
     };
   }
 
   async record(facts: JobFacts, settlement: Settlement, now: Date): Promise<void> {
     const { charges, reversed, hold, settles } = settlement;
+    if (reversed.length > 0) await this.takeBack(reversed);
     if (charges.length > 0) await this.addCharges(facts.jobId, charges);
-    const reversedLeaseIds = [...new Set(reversed.map((charge) => charge.leaseId))];
-    if (reversedLeaseIds.length > 0) {
-      await this.em.query(
-        `UPDATE billed_lease SET charge_micros = 0, fee_micros = 0, provider_micros = 0 WHERE lease_id = ANY($1::uuid[])`,
-        [reversedLeaseIds],
-      );
-    }
     if (hold !== undefined && hold !== facts.hold) await this.saveHold(hold);
     if (settles) await this.em.query(`UPDATE billed_job SET settle_time = $2 WHERE job_id = $1`, [facts.jobId, now]);
   }
@@ -142,28 +138,51 @@ export class PostgresJobs implements Jobs {
     return row;
   }
 
-  private async paidCharges(leaseIds: readonly string[]): Promise<Charge[]> {
+  /** Newest first. */
+  private async liveCharges(leaseIds: readonly string[]): Promise<Charge[]> {
     if (leaseIds.length === 0) return [];
     const rows: ChargeRow[] = await this.em.query(
-      `SELECT * FROM usage_charge WHERE lease_id = ANY($1::uuid[]) AND charge_micros > 0 ORDER BY usage_id`,
+      `SELECT c.* FROM usage_charge c LEFT JOIN charge_reversal r USING (usage_id)
+       WHERE c.lease_id = ANY($1::uuid[]) AND r.usage_id IS NULL ORDER BY c.lease_id, c.up_to_ms DESC, c.usage_id`,
       [leaseIds],
     );
     return rows.map(toCharge);
   }
 
+  private async takeBack(charges: readonly Charge[]): Promise<void> {
+    const usageIds = charges.map((charge) => charge.usageId);
+    await this.em.query(`INSERT INTO charge_reversal (usage_id, tx_id) SELECT * FROM unnest($1::text[], $2::uuid[])`, [
+      usageIds,
+      usageIds.map(reversalIdOf),
+    ]);
+    await this.addToLeases(usageIds, -1);
+  }
+
+  /** Adds the charges of these windows to the running totals of their leases, or takes them off. */
+  private async addToLeases(usageIds: readonly string[], sign: 1 | -1): Promise<void> {
+    await this.em.query(
+      `UPDATE billed_lease l SET charged_ms = l.charged_ms + $2 * c.ms, charge_micros = l.charge_micros + $2 * c.charge,
+         fee_micros = l.fee_micros + $2 * c.fee, provider_micros = l.provider_micros + $2 * c.provider
+       FROM (SELECT lease_id, sum(billable_ms) AS ms, sum(charge_micros) AS charge, sum(fee_micros) AS fee, sum(provider_micros) AS provider
+             FROM usage_charge WHERE usage_id = ANY($1) GROUP BY lease_id) c WHERE l.lease_id = c.lease_id`,
+      [usageIds, sign],
+    );
+  }
+
   private async addCharges(jobId: string, charges: readonly Charge[]): Promise<void> {
     const column = <T>(of: (charge: Charge) => T): T[] => charges.map(of);
     await this.em.query(
-      `INSERT INTO usage_charge (usage_id, tx_id, lease_id, job_id, payer_id, payee_id, billable_ms, charge_micros, fee_micros, provider_micros, outcome)
-       SELECT c.usage_id, c.tx_id, l.lease_id, $1, l.payer_id, l.payee_id, c.billable_ms, c.charge, c.fee, c.provider, c.outcome
-       FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[])
-         AS c (usage_id, tx_id, lease_id, billable_ms, charge, fee, provider, outcome) JOIN billed_lease l USING (lease_id)`,
+      `INSERT INTO usage_charge (usage_id, tx_id, lease_id, job_id, payer_id, payee_id, billable_ms, up_to_ms, charge_micros, fee_micros, provider_micros, outcome)
+       SELECT c.usage_id, c.tx_id, l.lease_id, $1, l.payer_id, l.payee_id, c.billable_ms, c.up_to_ms, c.charge, c.fee, c.provider, c.outcome
+       FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[])
+         AS c (usage_id, tx_id, lease_id, billable_ms, up_to_ms, charge, fee, provider, outcome) JOIN billed_lease l USING (lease_id)`,
       [
         jobId,
         column((c) => c.usageId),
         column((c) => chargeIdOf(c.usageId)),
         column((c) => c.leaseId),
         column((c) => c.billableMs.toString()),
+        column((c) => c.upToMs.toString()),
         column((c) => c.charge.toString()),
         column((c) => c.fee.toString()),
         column((c) => c.provider.toString()),
@@ -171,13 +190,7 @@ export class PostgresJobs implements Jobs {
       ],
     );
     const usageIds = column((c) => c.usageId);
-    await this.em.query(
-      `UPDATE billed_lease l SET charged_ms = l.charged_ms + c.ms, charge_micros = l.charge_micros + c.charge, fee_micros = l.fee_micros + c.fee,
-         provider_micros = l.provider_micros + c.provider
-       FROM (SELECT lease_id, sum(billable_ms) AS ms, sum(charge_micros) AS charge, sum(fee_micros) AS fee, sum(provider_micros) AS provider
-             FROM usage_charge WHERE usage_id = ANY($1) GROUP BY lease_id) c WHERE l.lease_id = c.lease_id`,
-      [usageIds],
-    );
+    await this.addToLeases(usageIds, 1);
     await this.em.query(`DELETE FROM usage_waiting WHERE usage_id = ANY($1)`, [usageIds]);
   }
 }

@@ -54,6 +54,7 @@ export class PostgresLeases implements Leases {
     );
   }
 
+  /** The lease follows the last version of its last window, in whatever order records arrive. */
   async addUsage(usage: RecordedUsage): Promise<boolean> {
     const { usageId, leaseId, startTime, endTime, version, billableMs, cumulativeMs, final } = usage;
     const [row]: { added: boolean }[] = await this.em.query(
@@ -62,8 +63,9 @@ export class PostgresLeases implements Leases {
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (usage_id) DO NOTHING RETURNING usage_id, lease_id, cumulative_ms),
        waiting AS (INSERT INTO usage_waiting (usage_id, lease_id, cumulative_ms) SELECT * FROM fresh),
        lease AS (
-         UPDATE billed_lease l SET billable_ms = greatest(l.billable_ms, f.cumulative_ms), final_usage_in = l.final_usage_in OR $8
-         FROM fresh f WHERE l.lease_id = f.lease_id)
+         UPDATE billed_lease l SET billable_ms = $7, final_usage_in = $8, latest_start_time = $3, latest_version = $5
+         FROM fresh f WHERE l.lease_id = f.lease_id
+           AND (l.latest_version IS NULL OR ($3::timestamptz, $5::integer) > (l.latest_start_time, l.latest_version)))
        SELECT EXISTS (SELECT 1 FROM fresh) AS added`,
       [usageId, leaseId, startTime, endTime, version, billableMs.toString(), cumulativeMs.toString(), final],
     );

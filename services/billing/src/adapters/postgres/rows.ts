@@ -81,6 +81,7 @@ export function toLease(row: LeaseRow): BilledLease {
     started: row.start_time !== null,
     ended: row.end_time !== null,
     waivedReason: row.waived_reason,
+    billableMs: BigInt(row.billable_ms),
     chargedMs: BigInt(row.charged_ms),
     charged: { charge: BigInt(row.charge_micros), fee: BigInt(row.fee_micros), provider: BigInt(row.provider_micros) },
     finalUsageIn: row.final_usage_in,
@@ -108,6 +109,7 @@ export interface ChargeRow {
   readonly usage_id: string;
   readonly lease_id: string;
   readonly billable_ms: string;
+  readonly up_to_ms: string;
   readonly charge_micros: string;
   readonly fee_micros: string;
   readonly provider_micros: string;
@@ -119,6 +121,7 @@ export function toCharge(row: ChargeRow): Charge {
     usageId: row.usage_id,
     leaseId: row.lease_id,
     billableMs: BigInt(row.billable_ms),
+    upToMs: BigInt(row.up_to_ms),
     charge: BigInt(row.charge_micros),
     fee: BigInt(row.fee_micros),
     provider: BigInt(row.provider_micros),

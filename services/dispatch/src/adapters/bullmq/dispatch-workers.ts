@@ -1,7 +1,7 @@
 import { UnrecoverableError, Worker, type Job } from 'bullmq';
 import { BullMQOtel } from 'bullmq-otel';
 import { Redis } from 'ioredis';
-import { DomainError } from '@daya/kernel';
+import { DomainError, type ErrorKind } from '@daya/kernel';
 import type { Logger } from '@daya/nest';
 import type { DeliverOrders } from '../../application/deliver-orders';
 import { OFFERS_PER_CALL_MAX } from '../../domain/limits';
@@ -14,6 +14,7 @@ const CONCURRENCY = 32;
 const READY_MS = 20_000;
 /** A job that stalls is rung again by the scheduler's sweeper; BullMQ may try it a few times before that. */
 const STALLED_MAX = 5;
+const RETRIED: ReadonlySet<ErrorKind> = new Set(['unavailable', 'exhausted', 'aborted']);
 
 export interface DispatchWorkersOptions {
   readonly redisUrl: string;
@@ -77,7 +78,7 @@ export class DispatchWorkers {
     try {
       await this.orders.execute(leaseIds);
     } catch (error) {
-      const isFinal = error instanceof DomainError && error.kind !== 'unavailable' && error.kind !== 'exhausted';
+      const isFinal = error instanceof DomainError && !RETRIED.has(error.kind);
       throw isFinal ? new UnrecoverableError(`${error.reason}: ${error.message}`) : error;
     }
   }

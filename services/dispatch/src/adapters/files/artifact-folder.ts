@@ -102,7 +102,7 @@ export class ArtifactFolder extends ArtifactStore {
     }
     if (expected.bytes !== undefined && bytes !== expected.bytes) throw sizeMismatch();
     if (hash.digest('hex') !== expected.sha256) {
-      throw new DomainError('invalid', 'BLOB_HASH_MISMATCH', 'the content does not have this SHA-256');
+      throw mismatch('sha256', 'BLOB_HASH_MISMATCH', 'is not the SHA-256 of the content');
     }
     await file.datasync();
     return bytes;
@@ -147,4 +147,7 @@ async function publish(temporary: string, path: string): Promise<boolean> {
   return true;
 }
 
-const sizeMismatch = (): DomainError => new DomainError('invalid', 'BLOB_SIZE_MISMATCH', 'the content does not have this size');
+const sizeMismatch = (): DomainError => mismatch('bytes', 'BLOB_SIZE_MISMATCH', 'is not the size of the content');
+
+const mismatch = (field: string, reason: string, description: string): DomainError =>
+  new DomainError('invalid', reason, `${field} ${description}`, {}, [{ field, reason, description }]);

@@ -20,8 +20,8 @@ export class BootFolder extends AgentBoots {
   }
 
   override async remember(nodeId: string, bootId: string): Promise<void> {
-    await writeWhole(this.pathOf(nodeId), `${bootId}\n`);
     this.cache.set(nodeId, bootId);
+    await writeWhole(this.pathOf(nodeId), `${bootId}\n`);
   }
 
   private pathOf(nodeId: string): string {

@@ -13,7 +13,11 @@ export async function listPage<T, P>(
   tokens: PageTokens,
   caller: Caller,
   request: ListRequest,
-  list: { readonly name: string; readonly filter?: readonly string[]; readonly load: (page: PageRequest) => Promise<Page<T>> },
+  list: {
+    readonly name: string;
+    readonly filter?: readonly string[];
+    readonly load: (page: PageRequest) => Promise<Page<T>>;
+  },
   toProto: (row: T) => P,
 ): Promise<{ readonly rows: P[]; readonly nextPageToken: string }> {
   const issuedFor = [list.name, requestScope(caller), ...(list.filter ?? [])];

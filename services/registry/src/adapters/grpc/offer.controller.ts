@@ -26,7 +26,11 @@ export class OfferController implements GrpcHandlers<Rpc> {
 
   async listOffers(request: RequestOf<Rpc['listOffers']>, { caller }: CallContext) {
     const { gpuModelId, region } = request;
-    const list = { name: 'offers', filter: [gpuModelId, region], load: this.read.offers(caller, { gpuModelId, region }) };
+    const list = {
+      name: 'offers',
+      filter: [gpuModelId, region],
+      load: this.read.offers(caller, { gpuModelId, region }),
+    };
     const { rows, nextPageToken } = await listPage(this.tokens, caller, request, list, toProtoOffer);
     return { offers: rows, nextPageToken };
   }

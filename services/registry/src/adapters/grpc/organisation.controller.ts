@@ -40,7 +40,10 @@ export class OrganisationController implements GrpcHandlers<Rpc> {
     return { organisations: rows, nextPageToken };
   }
 
-  async updateOrganisation({ requestId, organisation, updateMask }: RequestOf<Rpc['updateOrganisation']>, { caller }: CallContext) {
+  async updateOrganisation(
+    { requestId, organisation, updateMask }: RequestOf<Rpc['updateOrganisation']>,
+    { caller }: CallContext,
+  ) {
     const { organisationId = '', displayName = '' } = organisation ?? {};
     const command = { requestId, organisationId, displayName, paths: updateMask ?? [] };
     return { organisation: toProtoOrganisation(await this.use.updateOrganisation.execute(caller, command)) };
@@ -108,7 +111,8 @@ export class OrganisationController implements GrpcHandlers<Rpc> {
   }
 
   async authenticateApiKey({ secret }: RequestOf<Rpc['authenticateApiKey']>) {
-    const { keyId, organisationId, role, scopes, operator, expireTime } = await this.use.authenticateApiKey.execute(secret);
+    const { keyId, organisationId, role, scopes, operator, expireTime } =
+      await this.use.authenticateApiKey.execute(secret);
     return { keyId, organisationId, role, scopes: [...scopes], operator, expireTime: toTimestamp(expireTime) };
   }
 }

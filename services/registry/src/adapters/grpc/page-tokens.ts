@@ -30,5 +30,9 @@ export class PageTokens {
 
 const refused = (): DomainError =>
   new DomainError('invalid', 'PAGE_TOKEN_INVALID', 'page_token was issued for another list', {}, [
-    { field: 'page_token', reason: 'PAGE_TOKEN_INVALID', description: 'repeat the request with only page_token changed' },
+    {
+      field: 'page_token',
+      reason: 'PAGE_TOKEN_INVALID',
+      description: 'repeat the request with only page_token changed',
+    },
   ]);

@@ -56,4 +56,5 @@ export function outcomeOf(state: JobState): CanaryStatus['outcome'] {
 }
 
 /** A reason always, so that a refused node's owner never reads an empty one. */
-export const reasonOf = (state: JobState, reason: string): string => (reason === '' ? state.replace('JOB_STATE_', 'CANARY_') : reason);
+export const reasonOf = (state: JobState, reason: string): string =>
+  reason === '' ? state.replace('JOB_STATE_', 'CANARY_') : reason;

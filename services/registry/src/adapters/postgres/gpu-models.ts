@@ -15,10 +15,14 @@ export const RATED_MODELS = new Table<GpuModel>('gpu_model_rated', ['gpuModelId'
   version: 'bigint',
 });
 
-export const RATINGS = new Table<ScuRating & { readonly gpuModelId: string }>('scu_rating', ['gpuModelId', 'workKind', 'ratingVersion'], {
-  gpuModelId: 'plain',
-  workKind: 'plain',
-  ratingVersion: 'plain',
-  mscu: 'plain',
-  source: 'plain',
-});
+export const RATINGS = new Table<ScuRating & { readonly gpuModelId: string }>(
+  'scu_rating',
+  ['gpuModelId', 'workKind', 'ratingVersion'],
+  {
+    gpuModelId: 'plain',
+    workKind: 'plain',
+    ratingVersion: 'plain',
+    mscu: 'plain',
+    source: 'plain',
+  },
+);

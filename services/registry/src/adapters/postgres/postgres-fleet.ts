@@ -14,7 +14,8 @@ export class PostgresFleet implements Fleet {
   constructor(private readonly em: EntityManager) {}
 
   async addProvider(provider: Provider): Promise<void> {
-    const taken = (): DomainError => new DomainError('already-exists', 'PROVIDER_EXISTS', 'the organisation is a provider already');
+    const taken = (): DomainError =>
+      new DomainError('already-exists', 'PROVIDER_EXISTS', 'the organisation is a provider already');
     await PROVIDERS.insert(this.em, provider).catch((error: unknown) => {
       throw constraintError(error, { provider_organisation: taken });
     });
@@ -79,9 +80,14 @@ export class PostgresFleet implements Fleet {
        ORDER BY uuid ON CONFLICT DO NOTHING`,
       [nodeId, ...arrays],
     );
-    const rows: { count: number }[] = await this.em.query(`SELECT count(*)::int AS count FROM gpu_binding WHERE node_id = $1`, [nodeId]);
+    const rows: { count: number }[] = await this.em.query(
+      `SELECT count(*)::int AS count FROM gpu_binding WHERE node_id = $1`,
+      [nodeId],
+    );
     if (rows[0]?.count === wanted.length) return;
-    throw new DomainError('already-exists', 'GPU_BOUND_ELSEWHERE', 'another active node has one of these GPUs', { node_id: nodeId });
+    throw new DomainError('already-exists', 'GPU_BOUND_ELSEWHERE', 'another active node has one of these GPUs', {
+      node_id: nodeId,
+    });
   }
 
   lockDueCanaries(now: Date, limit: number): Promise<readonly Node[]> {
@@ -95,11 +101,15 @@ export class PostgresFleet implements Fleet {
 
   async markForAnnouncement(gpuModelId: string): Promise<void> {
     const holds = JSON.stringify({ gpus: [{ gpuModelId }] });
-    await this.em.query(`UPDATE node SET announce = true WHERE inventory @> $1::jsonb AND revoke_time IS NULL`, [holds]);
+    await this.em.query(`UPDATE node SET announce = true WHERE inventory @> $1::jsonb AND revoke_time IS NULL`, [
+      holds,
+    ]);
   }
 
   async takeMarked(limit: number): Promise<readonly Node[]> {
-    const nodes = await NODES.select(this.em, 'WHERE announce ORDER BY node_id LIMIT $1 FOR UPDATE SKIP LOCKED', [limit]);
+    const nodes = await NODES.select(this.em, 'WHERE announce ORDER BY node_id LIMIT $1 FOR UPDATE SKIP LOCKED', [
+      limit,
+    ]);
     const ids = nodes.map(({ nodeId }) => nodeId);
     if (ids.length > 0) await this.em.query(`UPDATE node SET announce = false WHERE node_id = ANY($1::uuid[])`, [ids]);
     return nodes;

@@ -27,7 +27,8 @@ export class PostgresMarket implements Market {
 
   async addOffer(offer: Offer): Promise<void> {
     const metadata = { node_id: offer.nodeId, gpu_model_id: offer.gpuModelId };
-    const taken = (): DomainError => new DomainError('already-exists', 'OFFER_EXISTS', 'the node has an open offer of this model', metadata);
+    const taken = (): DomainError =>
+      new DomainError('already-exists', 'OFFER_EXISTS', 'the node has an open offer of this model', metadata);
     await OFFERS.insert(this.em, offer).catch((error: unknown) => {
       throw constraintError(error, { offer_open: taken });
     });

@@ -90,7 +90,9 @@ export class PostgresQueries extends RegistryQueries {
   ): Promise<Page<T>> {
     const type = key === 'gpu_model_id' ? 'text' : 'uuid';
     const condition = `WHERE ($1::${type} IS NULL OR ${key} > $1::${type}) AND ${filter} ORDER BY ${key} LIMIT $2`;
-    const rows = await this.transactions.run(scope, (em) => table.select(em, condition, [after ?? null, size + 1, ...values]));
+    const rows = await this.transactions.run(scope, (em) =>
+      table.select(em, condition, [after ?? null, size + 1, ...values]),
+    );
     const shown = rows.slice(0, size);
     const last = shown.at(-1);
     return { rows: shown, next: rows.length > size && last !== undefined ? idOf(last) : undefined };

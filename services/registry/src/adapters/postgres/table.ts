@@ -31,7 +31,10 @@ export class Table<T extends object> {
     const sets = this.fields.map(([field], index) => `${columnOf(field)} = $${index + 1}`).join(', ');
     const where = this.keys.map((key, index) => `${columnOf(key)} = $${this.fields.length + index + 1}`).join(' AND ');
     const keys = this.keys.map((key) => record[key]);
-    const [, count] = await em.query<[unknown, number]>(`UPDATE ${this.name} SET ${sets} WHERE ${where}`, [...this.valuesOf(record), ...keys]);
+    const [, count] = await em.query<[unknown, number]>(`UPDATE ${this.name} SET ${sets} WHERE ${where}`, [
+      ...this.valuesOf(record),
+      ...keys,
+    ]);
     if (count !== 1) throw new Error(`${this.name} ${String(keys)} is not stored`);
   }
 

@@ -54,7 +54,10 @@ const API_KEY_COLUMNS: Columns<ApiKey> = {
   revokeTime: 'optional',
 };
 
-export const STORED_API_KEYS = new Table<StoredApiKey>('api_key', ['keyId'], { ...API_KEY_COLUMNS, secretHash: 'plain' });
+export const STORED_API_KEYS = new Table<StoredApiKey>('api_key', ['keyId'], {
+  ...API_KEY_COLUMNS,
+  secretHash: 'plain',
+});
 /** As it may be shown. */
 export const API_KEYS = new Table<ApiKey>('api_key', ['keyId'], API_KEY_COLUMNS);
 

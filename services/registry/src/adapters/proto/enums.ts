@@ -49,7 +49,10 @@ export const ADMISSION_STATE: Readonly<Record<AdmissionState, AdmissionProto>> =
   refused: AdmissionProto.REFUSED,
 };
 
-export const OFFER_STATE: Readonly<Record<Offer['state'], OfferState>> = { open: OfferState.OPEN, closed: OfferState.CLOSED };
+export const OFFER_STATE: Readonly<Record<Offer['state'], OfferState>> = {
+  open: OfferState.OPEN,
+  closed: OfferState.CLOSED,
+};
 
 /** The domain's word for a proto value; undefined for unspecified and unknown ones. */
 export function wordOf<K extends string, V extends string>(table: Readonly<Record<K, V>>, value: V): K | undefined {

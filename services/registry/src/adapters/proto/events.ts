@@ -22,7 +22,12 @@ export function toOutbox(event: RegistryEvent): OutboxRecord {
   switch (event.type) {
     case 'organisation-changed': {
       const payload = OrganisationChanged.encode({ organisation: toProtoOrganisation(event.organisation) }).finish();
-      return { topic: TOPICS.organisations, key: event.organisation.organisationId, type: OrganisationChanged.$type, payload };
+      return {
+        topic: TOPICS.organisations,
+        key: event.organisation.organisationId,
+        type: OrganisationChanged.$type,
+        payload,
+      };
     }
     case 'node-changed': {
       const { rewardAddress, mscuByGpuModel } = event;
@@ -45,4 +50,9 @@ export function toOutbox(event: RegistryEvent): OutboxRecord {
   }
 }
 
-const nodeRecord = (key: string, type: string, payload: Uint8Array): OutboxRecord => ({ topic: TOPICS.nodes, key, type, payload });
+const nodeRecord = (key: string, type: string, payload: Uint8Array): OutboxRecord => ({
+  topic: TOPICS.nodes,
+  key,
+  type,
+  payload,
+});

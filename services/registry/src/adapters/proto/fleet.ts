@@ -1,5 +1,11 @@
 import { toTimestamp } from '@daya/proto';
-import { Connectivity, UnschedulableReason, type Inventory as InventoryProto, type Node as NodeProto, type Provider as ProviderProto } from '@daya/proto/registry';
+import {
+  Connectivity,
+  UnschedulableReason,
+  type Inventory as InventoryProto,
+  type Node as NodeProto,
+  type Provider as ProviderProto,
+} from '@daya/proto/registry';
 import type { Inventory } from '../../domain/inventory';
 import { unschedulableReason, type Node } from '../../domain/node';
 import type { Provider } from '../../domain/provider';
@@ -30,11 +36,31 @@ export function toProtoNode(node: Node): NodeProto {
   };
 }
 
-const toProtoInventory = (inventory: Inventory): InventoryProto => ({ ...inventory, gpus: inventory.gpus.map((gpu) => ({ ...gpu })) });
+const toProtoInventory = (inventory: Inventory): InventoryProto => ({
+  ...inventory,
+  gpus: inventory.gpus.map((gpu) => ({ ...gpu })),
+});
 
 /** Field by field, so that nothing else that a message may carry is stored. */
 export function fromProtoInventory(inventory: InventoryProto): Inventory {
-  const { cpuMilli, memoryMib, scratchMib, networkMbps, driverVersion, agentVersion, containerDriver, networkAllowed } = inventory;
-  const gpus = inventory.gpus.map(({ index, uuid, serial, gpuModelId, vramMib }) => ({ index, uuid, serial, gpuModelId, vramMib }));
-  return { gpus, cpuMilli, memoryMib, scratchMib, networkMbps, driverVersion, agentVersion, containerDriver, networkAllowed };
+  const { cpuMilli, memoryMib, scratchMib, networkMbps, driverVersion, agentVersion, containerDriver, networkAllowed } =
+    inventory;
+  const gpus = inventory.gpus.map(({ index, uuid, serial, gpuModelId, vramMib }) => ({
+    index,
+    uuid,
+    serial,
+    gpuModelId,
+    vramMib,
+  }));
+  return {
+    gpus,
+    cpuMilli,
+    memoryMib,
+    scratchMib,
+    networkMbps,
+    driverVersion,
+    agentVersion,
+    containerDriver,
+    networkAllowed,
+  };
 }

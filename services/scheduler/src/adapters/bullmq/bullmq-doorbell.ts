@@ -70,7 +70,7 @@ export class BullmqDoorbell extends Doorbell {
   private queue(name: string): Queue {
     const known = this.queues.get(name);
     if (known) return known;
-    const queue = new Queue(name, { connection: this.redis, prefix: this.options.prefix, telemetry: new BullMQOtel('daya-scheduler'), skipWaitingForReady: true });
+    const queue = new Queue(name, { connection: this.redis, prefix: this.options.prefix, telemetry: new BullMQOtel({ tracerName: 'daya-scheduler' }), skipWaitingForReady: true });
     queue.on('error', (error) => this.log.debug({ err: error, queue: name }, 'queue error'));
     this.queues.set(name, queue);
     return queue;

@@ -42,6 +42,8 @@ const TABLES = [
      waived_reason text NOT NULL DEFAULT '',
      billable_ms bigint NOT NULL DEFAULT 0,
      final_usage_in boolean NOT NULL DEFAULT false,
+     latest_start_time timestamptz,
+     latest_version integer,
      charged_ms bigint NOT NULL DEFAULT 0,
      charge_micros bigint NOT NULL DEFAULT 0,
      fee_micros bigint NOT NULL DEFAULT 0,
@@ -75,6 +77,7 @@ const TABLES = [
      payer_id uuid NOT NULL,
      payee_id uuid NOT NULL,
      billable_ms bigint NOT NULL CHECK (billable_ms >= 0),
+     up_to_ms bigint NOT NULL CHECK (up_to_ms >= billable_ms),
      charge_micros bigint NOT NULL CHECK (charge_micros >= 0),
      fee_micros bigint NOT NULL CHECK (fee_micros >= 0),
      provider_micros bigint NOT NULL CHECK (provider_micros >= 0),
@@ -82,6 +85,10 @@ const TABLES = [
      create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
      CONSTRAINT usage_charge_split CHECK (fee_micros + provider_micros = charge_micros))`,
   'CREATE INDEX usage_charge_lease ON usage_charge (lease_id)',
+  `CREATE TABLE charge_reversal (
+     usage_id text PRIMARY KEY REFERENCES usage_charge (usage_id),
+     tx_id uuid NOT NULL UNIQUE,
+     create_time timestamptz NOT NULL DEFAULT clock_timestamp())`,
   `CREATE TABLE invoice (
      invoice_id uuid PRIMARY KEY,
      job_id uuid NOT NULL REFERENCES billed_job (job_id),
@@ -113,7 +120,8 @@ const POLICIES = [
   ...enableRls('invoice_line', ['payer_id']),
   ...systemOnly('usage_window'),
   ...systemOnly('usage_waiting'),
-  ...['usage_window', 'usage_charge', 'invoice', 'invoice_line'].flatMap(appendOnly),
+  ...systemOnly('charge_reversal'),
+  ...['usage_window', 'usage_charge', 'charge_reversal', 'invoice', 'invoice_line'].flatMap(appendOnly),
 ];
 
 export class CreateCharges1764032400001 implements MigrationInterface {

@@ -31,7 +31,8 @@ CREATE INDEX api_key_organisation ON api_key (organisation_id, key_id);
 export class CreateOrganisations1764032500000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await execute(runner, REQUESTS_TABLE_SQL, OUTBOX_INBOX_SQL, ORGANISATIONS);
-    for (const table of ['organisation', 'team', 'project', 'member', 'api_key']) await execute(runner, enableRls(table, ['organisation_id']));
+    for (const table of ['organisation', 'team', 'project', 'member', 'api_key'])
+      await execute(runner, enableRls(table, ['organisation_id']));
   }
 
   down(): Promise<void> {

@@ -46,9 +46,11 @@ const ofOwnNode = (table: string): string => `EXISTS (SELECT 1 FROM node WHERE n
 export class CreateFleet1764032500001 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await execute(runner, FLEET);
-    for (const table of ['provider', 'enrolment_token', 'node']) await execute(runner, enableRls(table, ['organisation_id']));
+    for (const table of ['provider', 'enrolment_token', 'node'])
+      await execute(runner, enableRls(table, ['organisation_id']));
     // The condition reads node under the caller's own policy.
-    for (const table of ['node_certificate', 'gpu_binding', 'lease_history']) await execute(runner, enableRlsWhere(table, ofOwnNode(table)));
+    for (const table of ['node_certificate', 'gpu_binding', 'lease_history'])
+      await execute(runner, enableRlsWhere(table, ofOwnNode(table)));
   }
 
   down(): Promise<void> {
