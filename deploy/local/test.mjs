@@ -1,6 +1,6 @@
 // `npm test`: from a clean clone to a verdict. Installs, starts real servers of its own, generates, lints, checks types,
 // runs every test, stops everything. The last line is `N passed, N failed`.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, ROOT, tool } from './lib/command.mjs';
 import { install } from './lib/install.mjs';
@@ -82,16 +82,36 @@ async function main() {
   await check('unit and service tests', () =>
     withStack('service', false, (env) => jest('service', ['--selectProjects', ...projects()], env, 900_000)),
   );
-  await check('e2e', () =>
-    withStack('e2e', true, (env) =>
-      jest(
-        'e2e',
-        ['--selectProjects', 'e2e', '--runInBand'],
-        { ...env, DAYA_TORTURE: torture ? '1' : '' },
-        torture ? 5_400_000 : 900_000,
-      ),
-    ),
+  await check('e2e', e2e);
+}
+
+/** The whole system on a durable stack of its own, with one platform that every e2e file uses in turn. */
+async function e2e() {
+  const runDir = join(RUN, 'e2e');
+  mkdirSync(runDir, { recursive: true });
+  const infra = await phases.run('e2e servers', () =>
+    startInfra({ runDir: join(runDir, 'infra'), durable: true, log: phases.log }),
   );
+  const { startTestPlatform, stopTestPlatform } = await import('./platform/test-platform.mjs');
+  stopOnSignals({ stop: () => stopTestPlatform(runDir) });
+  try {
+    await phases.run('e2e platform', () => startTestPlatform({ runDir, infra, log: phases.log }));
+    const env = { DAYA_PLATFORM: runDir, DAYA_TORTURE: torture ? '1' : '' };
+    await jest('e2e', ['--selectProjects', 'e2e', '--runInBand'], env, torture ? 5_400_000 : 1_500_000);
+  } finally {
+    await phases.run('e2e stop', () => stopTestPlatform(runDir));
+  }
+}
+
+/** Logs of a failed run stay where the next failed run replaces them. */
+function keepLogs() {
+  const kept = join(ROOT, '.daya/failed-test');
+  rmSync(kept, { recursive: true, force: true });
+  for (const part of ['service', 'e2e']) {
+    const logs = join(RUN, part, 'logs');
+    if (existsSync(logs)) cpSync(logs, join(kept, part), { recursive: true });
+  }
+  process.stderr.write(`\nlogs of the services: .daya/failed-test\n`);
 }
 
 const projects = () => [
@@ -100,6 +120,7 @@ const projects = () => [
   'nest',
   'postgres',
   'messaging',
+  'pki',
   'testing',
   'registry',
   'scheduler',
@@ -117,6 +138,7 @@ try {
   tally.failed += 1;
   problems.push(error.stack ?? String(error));
 }
+if (tally.failed > 0) keepLogs();
 rmSync(RUN, { recursive: true, force: true });
 for (const problem of problems) process.stderr.write(`\n✗ ${problem}\n`);
 process.stderr.write(

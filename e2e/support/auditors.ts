@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import type { Platform } from './platform';
 
@@ -9,9 +11,11 @@ export interface Violation {
 
 /** Runs every auditor (`audit_…(grace_seconds)`) of every database by its read-only role. Empty: all invariants hold. */
 export async function violations(platform: Platform, graceSeconds: number): Promise<Violation[]> {
-  const found = await Promise.all(
-    Object.entries(platform.databases).map(([service, { auditUrl }]) => audit(service, auditUrl, graceSeconds)),
-  );
+  const joined = JSON.parse(readFileSync(join(platform.runDir, 'audit.json'), 'utf8')) as { url: string };
+  const found = await Promise.all([
+    ...Object.entries(platform.databases).map(([service, { auditUrl }]) => audit(service, auditUrl, graceSeconds)),
+    audit('audit', joined.url, graceSeconds),
+  ]);
   return found.flat();
 }
 
