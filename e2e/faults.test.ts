@@ -21,7 +21,7 @@ let customer: Party;
 const opened: Supply[] = [];
 
 beforeAll(async () => {
-  platform = await attachPlatform();
+  platform = attachPlatform();
   infra = await attachInfra();
   customer = await openDemand(platform, '100000000');
 }, 60_000);

@@ -25,7 +25,7 @@ async function audit(service: string, auditUrl: string, graceSeconds: number): P
   try {
     const { rows: auditors } = await client.query<{ name: string }>(
       `SELECT proname AS name FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace
-       WHERE n.nspname = 'public' AND proname ~ '^audit_[a-z][0-9]+$' ORDER BY 1`,
+       WHERE n.nspname = 'public' AND proname ~ '^audit_[a-z][0-9]+$' AND pg_get_function_identity_arguments(pg_proc.oid) = 'grace_seconds integer' ORDER BY 1`,
     );
     if (auditors.length === 0 && service !== 'registry') throw new Error(`${service} has no auditors`);
     const violated: Violation[] = [];

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
-import { images, type Platform } from './platform';
+import { images, script, type Platform } from './platform';
 
 /** The REST client of the demo; see deploy/local/demo/client.mjs. */
 export interface Rest {
@@ -93,10 +92,8 @@ interface MarketModule {
   openDemand(platform: Platform, operator: Rest, name: string, depositMicros: string): Promise<Party>;
 }
 
-const demo = <T>(name: string): Promise<T> => import(join(__dirname, '../../deploy/local/demo', name)) as Promise<T>;
-
-export async function restClient(platform: Platform, key = platform.operatorKey): Promise<Rest> {
-  const { Client } = await demo<{ Client: new (http: string, key: string) => Rest }>('client.mjs');
+export function restClient(platform: Platform, key = platform.operatorKey): Rest {
+  const { Client } = script<{ Client: new (http: string, key: string) => Rest }>('demo/client.mjs');
   return new Client(platform.http, key);
 }
 
@@ -115,7 +112,7 @@ export async function openSupply(
   nodes: readonly NodeWish[],
   options: { bundle?: string } = {},
 ): Promise<Supply> {
-  const { openSupply: open } = await demo<MarketModule>('market.mjs');
+  const { openSupply: open } = script<MarketModule>('demo/market.mjs');
   const machines = nodes.map(({ gpus = 1, priceMicros = 400_000 }, index) => ({
     name: `${region}-${index}`,
     region,
@@ -136,19 +133,19 @@ export async function openSupply(
     },
   }));
   const owner = { organisation: `Provider ${region}`, kind: 'PROVIDER_KIND_INDIVIDUAL', nodes: machines };
-  return open(platform, await restClient(platform), owner, () => undefined, options);
+  return open(platform, restClient(platform), owner, () => undefined, options);
 }
 
 export async function openDemand(platform: Platform, depositMicros: string): Promise<Party> {
-  const { openDemand: open } = await demo<MarketModule>('market.mjs');
+  const { openDemand: open } = script<MarketModule>('demo/market.mjs');
   const customer = await open(
     platform,
-    await restClient(platform),
+    restClient(platform),
     `Customer ${randomBytes(4).toString('hex')}`,
     depositMicros,
   );
-  const { uploadImage } = await demo<{ uploadImage(client: Rest, image: { layoutDir: string }): Promise<void> }>(
-    'image-upload.mjs',
+  const { uploadImage } = script<{ uploadImage(client: Rest, image: { layoutDir: string }): Promise<void> }>(
+    'demo/image-upload.mjs',
   );
   const image = images()['povray'];
   if (image === undefined) throw new Error('images.json names no povray image');

@@ -60,17 +60,17 @@ export function runFolder(): string {
 }
 
 /** The launcher's own modules: plain scripts, typed here. */
-const launcher = <T>(path: string): Promise<T> => import(join(__dirname, '../../deploy/local', path)) as Promise<T>;
-
-export async function attachPlatform(): Promise<Platform> {
-  const { attachPlatform: attach } = await launcher<{ attachPlatform(runDir: string): Platform }>(
-    'platform/launch.mjs',
-  );
-  return attach(runFolder());
+export function script<T>(path: string): T {
+  // jest turns the scripts' modules into CommonJS, as it does with everything else it loads.
+  return require(join(__dirname, '../../deploy/local', path)) as T;
 }
 
-export async function attachInfra(): Promise<Infra> {
-  const { attachInfra: attach } = await launcher<{ attachInfra(options: { runDir: string }): Promise<Infra> }>(
+export function attachPlatform(): Platform {
+  return script<{ attachPlatform(runDir: string): Platform }>('platform/launch.mjs').attachPlatform(runFolder());
+}
+
+export function attachInfra(): Promise<Infra> {
+  const { attachInfra: attach } = script<{ attachInfra(options: { runDir: string }): Promise<Infra> }>(
     'infra/index.mjs',
   );
   return attach({ runDir: join(runFolder(), 'infra') });

@@ -76,4 +76,4 @@ function takeLock(lock) {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await makeArchive();
+if (process.argv[1] === fileURLToPath(import.meta.url)) void makeArchive();

@@ -47,7 +47,7 @@ export async function openLedger(): Promise<Ledger> {
   const db = await testDatabase('billing', MIGRATIONS);
   const sources = await createDataSources({ ...db, applicationName: 'billing-test' }).open();
   const auditor = await new DataSource({ type: 'postgres', url: db.auditUrl }).initialize();
-  const transactions = new ScopedTransactions(sources);
+  const transactions = new PatientTransactions(sources);
   const store = new PostgresStore(transactions);
   const clock = new FakeClock();
   const ids = new DerivedInvoiceIds();
@@ -85,19 +85,21 @@ function testSigner(): { signer: Ed25519QuoteSigner; remove: () => void } {
 }
 
 /** Tries again while the database has no connection free, as every caller of ours does: on a busy machine that happens. */
-export async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof DomainError && error.kind === 'unavailable')) throw error;
+class PatientTransactions extends ScopedTransactions {
+  override async run<T>(...args: Parameters<typeof ScopedTransactions.prototype.run<T>>): Promise<T> {
+    for (;;) {
+      try {
+        return await super.run(...args);
+      } catch (error) {
+        if (!(error instanceof DomainError && error.kind === 'unavailable')) throw error;
+      }
     }
   }
 }
 
 /** Runs a consumer's use case in a transaction of its own. */
 export const apply = (ledger: Ledger, work: (tx: Transaction) => Promise<void>): Promise<void> =>
-  patiently(() => ledger.store.transaction('system', work));
+  ledger.store.transaction('system', work);
 
 export async function deposit(ledger: Ledger, organisationId: string, micros: bigint): Promise<void> {
   const reference = randomUUID();

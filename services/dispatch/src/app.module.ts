@@ -1,7 +1,18 @@
 import type { DynamicModule } from '@nestjs/common';
 import { Clock, IdGenerator, timersAt, type Timers } from '@daya/kernel';
 import { createKafka, type Kafka } from '@daya/messaging';
-import { createClient, Identity, loadTls, LOGGER, provide, provideAs, provideValue, provideWith, token, type Logger } from '@daya/nest';
+import {
+  createClient,
+  Identity,
+  loadTls,
+  LOGGER,
+  provide,
+  provideAs,
+  provideValue,
+  provideWith,
+  token,
+  type Logger,
+} from '@daya/nest';
 import { ProviderServiceService } from '@daya/proto/registry';
 import { BlobServiceService, LeaseServiceService, SchedulerServiceService } from '@daya/proto/scheduler';
 import { ProtoBlocks } from './adapters/blocks';
@@ -51,7 +62,13 @@ import { UploadArtifact } from './application/upload-artifact';
 import { WatchStreams } from './application/watch-streams';
 import { DepartingAgents } from './application/departing-agents';
 import type { DispatchConfig } from './config';
-import { FOLLOWERS_MAX, FOLLOWERS_PER_JOB_MAX, MISSED_OFFERS_MAX, TRANSFERS_MAX, TRANSFERS_PER_OWNER_MAX } from './domain/limits';
+import {
+  FOLLOWERS_MAX,
+  FOLLOWERS_PER_JOB_MAX,
+  MISSED_OFFERS_MAX,
+  TRANSFERS_MAX,
+  TRANSFERS_PER_OWNER_MAX,
+} from './domain/limits';
 import { MissedOffers } from './domain/missed-offers';
 import { RateLimit } from './domain/rate-limit';
 import { Slots } from './domain/slots';
@@ -82,33 +99,67 @@ const settings = (config: DispatchConfig) => [
   provideValue(LOG_BYTES_MAX, config.LOG_BYTES_MAX),
   provideValue(AGENTS_MAX, config.AGENTS_MAX),
   provideValue(AGENT_ADDRESS, config.AGENT_ADDRESS),
-  provideValue(QUEUES, { redisUrl: config.REDIS_URL, prefix: config.BULLMQ_PREFIX, queueCount: config.DISPATCH_QUEUE_COUNT }),
+  provideValue(QUEUES, {
+    redisUrl: config.REDIS_URL,
+    prefix: config.BULLMQ_PREFIX,
+    queueCount: config.DISPATCH_QUEUE_COUNT,
+  }),
   provideAs(Counters, PrometheusCounters, [LOGGER]),
   provideAs(StableIds, HashedIds, []),
   provideAs(Blocks, ProtoBlocks, []),
 ];
 
 const peers = (config: DispatchConfig) => [
-  provideWith(KAFKA, (logger: Logger) => createKafka({ brokers: config.KAFKA_BROKERS, prefix: config.KAFKA_PREFIX, clientId: 'dispatch', logger }), [LOGGER]),
+  provideWith(
+    KAFKA,
+    (logger: Logger) =>
+      createKafka({ brokers: config.KAFKA_BROKERS, prefix: config.KAFKA_PREFIX, clientId: 'dispatch', logger }),
+    [LOGGER],
+  ),
   provide(KafkaUsageTopic, [KAFKA, IdGenerator, LOGGER]),
   provideWith(UsageTopic, (topic: KafkaUsageTopic): UsageTopic => topic, [KafkaUsageTopic]),
-  provideWith(Registry, (identity: Identity): Registry => {
-    const options = { url: config.REGISTRY_URL, audience: 'registry', identity, tls: loadTls(config.TLS_FOLDER, 'dispatch') };
-    return new RegistryClient(createClient(ProviderServiceService, options));
-  }, [Identity]),
-  provideWith(Scheduler, (identity: Identity): Scheduler => {
-    const options = { url: config.SCHEDULER_URL, audience: 'scheduler', identity, tls: loadTls(config.TLS_FOLDER, 'dispatch') };
-    return new SchedulerClient({
-      leases: createClient(LeaseServiceService, options),
-      blobs: createClient(BlobServiceService, options),
-      jobs: createClient(SchedulerServiceService, options),
-    });
-  }, [Identity]),
+  provideWith(
+    Registry,
+    (identity: Identity): Registry => {
+      const options = {
+        url: config.REGISTRY_URL,
+        audience: 'registry',
+        identity,
+        tls: loadTls(config.TLS_FOLDER, 'dispatch'),
+      };
+      return new RegistryClient(createClient(ProviderServiceService, options));
+    },
+    [Identity],
+  ),
+  provideWith(
+    Scheduler,
+    (identity: Identity): Scheduler => {
+      const options = {
+        url: config.SCHEDULER_URL,
+        audience: 'scheduler',
+        identity,
+        tls: loadTls(config.TLS_FOLDER, 'dispatch'),
+      };
+      return new SchedulerClient({
+        leases: createClient(LeaseServiceService, options),
+        blobs: createClient(BlobServiceService, options),
+        jobs: createClient(SchedulerServiceService, options),
+      });
+    },
+    [Identity],
+  ),
   provide(SchedulerDesk, [Scheduler, Clock]),
 ];
 
 const stores = (config: DispatchConfig) => [
-  provideValue(ArtifactFolder, new ArtifactFolder({ folder: config.STORE_FOLDER, quotaBytes: config.STORE_QUOTA_BYTES, blobBytesMax: config.BLOB_BYTES_MAX })),
+  provideValue(
+    ArtifactFolder,
+    new ArtifactFolder({
+      folder: config.STORE_FOLDER,
+      quotaBytes: config.STORE_QUOTA_BYTES,
+      blobBytesMax: config.BLOB_BYTES_MAX,
+    }),
+  ),
   provideWith(ArtifactStore, (folder: ArtifactFolder): ArtifactStore => folder, [ArtifactFolder]),
   provideValue<LeasePermits>(LeasePermits, new PermitFolder(`${config.STORE_FOLDER}/permits`)),
   provideValue<AgentBoots>(AgentBoots, new BootFolder(`${config.STORE_FOLDER}/nodes`)),

@@ -27,9 +27,17 @@ async function put(bytes: Buffer, sha256 = shaOf(bytes), organisationId = ORGANI
   return sha256;
 }
 
-async function upload(agent: TestAgent, leaseId: string, bytes: Buffer, header: { sha256?: string; bytes?: bigint; leaseToken?: bigint } = {}) {
+async function upload(
+  agent: TestAgent,
+  leaseId: string,
+  bytes: Buffer,
+  header: { sha256?: string; bytes?: bigint; leaseToken?: bigint } = {},
+) {
   async function* messages() {
-    yield { header: { leaseId, leaseToken: 1n, sha256: shaOf(bytes), bytes: BigInt(bytes.length), ...header }, chunk: Buffer.alloc(0) };
+    yield {
+      header: { leaseId, leaseToken: 1n, sha256: shaOf(bytes), bytes: BigInt(bytes.length), ...header },
+      chunk: Buffer.alloc(0),
+    };
     for (const chunk of chunksOf(bytes)) yield await Promise.resolve({ header: undefined, chunk });
   }
   return agent.client.uploadArtifact(messages(), { deadlineMs: 10_000 });
@@ -46,7 +54,11 @@ const fetch = (agent: TestAgent, leaseId: string, sha256: string, offsetBytes = 
 
 async function exit(agent: TestAgent, leaseId: string, artifacts: Artifact[]) {
   const reportId = anId();
-  agent.report({ reportId, leaseId, report: { $case: 'exited', value: { exitCode: 0, reason: 'EXITED', cumulativeMs: 5n, artifacts } } });
+  agent.report({
+    reportId,
+    leaseId,
+    report: { $case: 'exited', value: { exitCode: 0, reason: 'EXITED', cumulativeMs: 5n, artifacts } },
+  });
   return agent.next('reportAck', (ack) => ack.reportId === reportId);
 }
 
@@ -57,7 +69,11 @@ test('a customer’s blob comes back byte by byte, from any offset, to its organ
   const sha256 = await put(bytes);
   expect(harness.scheduler.blobs.at(-1)).toMatchObject({ organisationId: ORGANISATION, sha256, bytes: 400_000n });
   const get = (offsetBytes: bigint, organisationId = ORGANISATION, sha = sha256) =>
-    collect(harness.dispatch().downloadBlob({ sha256: sha, offsetBytes }, { caller: aMember(organisationId), deadlineMs: 5_000 }));
+    collect(
+      harness
+        .dispatch()
+        .downloadBlob({ sha256: sha, offsetBytes }, { caller: aMember(organisationId), deadlineMs: 5_000 }),
+    );
   expect((await get(0n)).equals(bytes)).toBe(true);
   expect((await get(399_990n)).equals(bytes.subarray(399_990))).toBe(true);
   expect(await get(400_000n)).toHaveLength(0);
@@ -83,7 +99,9 @@ test('wrong content, too much content and bad names are refused, and nothing of 
   async function* large() {
     yield await Promise.resolve({ sha256: 'a'.repeat(64), chunk: Buffer.alloc(140_000) });
   }
-  await expect(harness.dispatch().uploadBlob(large(), { caller: aMember() })).rejects.toMatchObject({ reason: 'INVALID_FIELDS' });
+  await expect(harness.dispatch().uploadBlob(large(), { caller: aMember() })).rejects.toMatchObject({
+    reason: 'INVALID_FIELDS',
+  });
   await eventually(() => expect(leftovers()).toEqual([]));
   expect(existsSync(join(harness.folder, 'blobs', 'aa', 'a'.repeat(64)))).toBe(false);
 });
@@ -110,13 +128,19 @@ test('the store refuses what is beyond its quota and takes the next that fits', 
 test('a lease reaches its image and inputs, and nothing else', async () => {
   const [config, layer, input, secret] = [1, 2, 3, 4].map(() => randomBytes(500)) as [Buffer, Buffer, Buffer, Buffer];
   const digest = (bytes: Buffer) => ({ digest: `sha256:${shaOf(bytes)}`, size: bytes.length });
-  const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, config: digest(config), layers: [digest(layer), digest(secret)] }));
+  const manifest = Buffer.from(
+    JSON.stringify({ schemaVersion: 2, config: digest(config), layers: [digest(layer), digest(secret)] }),
+  );
   for (const bytes of [config, layer, input, manifest]) await put(bytes);
   await put(secret, shaOf(secret), STRANGERS);
   const agent = await (await harness.agent()).connect();
-  const spec = JobSpec.fromPartial({ image: { digest: `sha256:${shaOf(manifest)}` }, inputs: [{ sha256: shaOf(input), path: 'in' }] });
+  const spec = JobSpec.fromPartial({
+    image: { digest: `sha256:${shaOf(manifest)}` },
+    inputs: [{ sha256: shaOf(input), path: 'in' }],
+  });
   const { leaseId } = harness.offer(agent.nodeId, { spec });
-  for (const bytes of [manifest, config, layer, input]) expect((await fetch(agent, leaseId, shaOf(bytes))).equals(bytes)).toBe(true);
+  for (const bytes of [manifest, config, layer, input])
+    expect((await fetch(agent, leaseId, shaOf(bytes))).equals(bytes)).toBe(true);
   expect((await fetch(agent, leaseId, shaOf(layer), 490n)).equals(layer.subarray(490))).toBe(true);
   // The manifest names a stranger's layer: the paying organisation does not own it.
   await expect(fetch(agent, leaseId, shaOf(secret))).rejects.toMatchObject({ reason: 'BLOB_NOT_FOUND' });
@@ -134,10 +158,15 @@ test('a result counts only when its files were uploaded by its own lease', async
   const [one, two] = [harness.offer(agent.nodeId), harness.offer(agent.nodeId)];
   const file = randomBytes(250_000);
   const artifact = { path: 'frames/0001.png', bytes: 250_000n, sha256: shaOf(file) };
-  expect(await exit(agent, one.leaseId, [artifact])).toMatchObject({ outcome: LeaseReportOutcome.REFUSED, reason: 'ARTIFACT_NOT_UPLOADED' });
+  expect(await exit(agent, one.leaseId, [artifact])).toMatchObject({
+    outcome: LeaseReportOutcome.REFUSED,
+    reason: 'ARTIFACT_NOT_UPLOADED',
+  });
   await upload(agent, one.leaseId, file);
   expect(await exit(agent, two.leaseId, [artifact])).toMatchObject({ reason: 'ARTIFACT_NOT_UPLOADED' });
-  expect(await exit(agent, one.leaseId, [{ ...artifact, bytes: 1n }])).toMatchObject({ reason: 'ARTIFACT_SIZE_MISMATCH' });
+  expect(await exit(agent, one.leaseId, [{ ...artifact, bytes: 1n }])).toMatchObject({
+    reason: 'ARTIFACT_SIZE_MISMATCH',
+  });
   for (const path of ['../x', '/etc/passwd', 'a//b', 'a\\b', '']) {
     expect(await exit(agent, one.leaseId, [{ ...artifact, path }])).toMatchObject({ reason: 'ARTIFACT_PATH_INVALID' });
   }
@@ -150,11 +179,15 @@ test('uploads of agents are checked in size, hash and lease', async () => {
   const agent = await (await harness.agent()).connect();
   const { leaseId } = harness.offer(agent.nodeId);
   const file = randomBytes(1_000);
-  await expect(upload(agent, leaseId, file, { sha256: 'b'.repeat(64) })).rejects.toMatchObject({ reason: 'BLOB_HASH_MISMATCH' });
+  await expect(upload(agent, leaseId, file, { sha256: 'b'.repeat(64) })).rejects.toMatchObject({
+    reason: 'BLOB_HASH_MISMATCH',
+  });
   await expect(upload(agent, leaseId, file, { bytes: 999n })).rejects.toMatchObject({ reason: 'BLOB_SIZE_MISMATCH' });
   await expect(upload(agent, leaseId, file, { bytes: 1_001n })).rejects.toMatchObject({ reason: 'BLOB_SIZE_MISMATCH' });
   await expect(upload(agent, leaseId, file, { bytes: -1n })).rejects.toMatchObject({ reason: 'INVALID_FIELDS' });
-  await expect(upload(agent, leaseId, file, { sha256: '../../etc/cron.d/x' })).rejects.toMatchObject({ reason: 'INVALID_FIELDS' });
+  await expect(upload(agent, leaseId, file, { sha256: '../../etc/cron.d/x' })).rejects.toMatchObject({
+    reason: 'INVALID_FIELDS',
+  });
   await expect(upload(agent, leaseId, file, { leaseToken: 2n })).rejects.toMatchObject({ reason: 'LEASE_TOKEN_STALE' });
   await expect(upload(agent, anId(), file)).rejects.toMatchObject({ reason: 'LEASE_NOT_FOUND' });
   await eventually(() => expect(leftovers()).toEqual([]));

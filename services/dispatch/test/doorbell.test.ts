@@ -68,7 +68,9 @@ test('an agent gets no work before the scheduler has heard of its life', async (
   harness.scheduler.unknownNodes.delete(agent.nodeId);
   agent.heartbeat(1);
   expect((await agent.next('offer')).leaseId).toBe(leaseId);
-  const started = harness.scheduler.heartbeats.filter(({ nodeId }) => nodeId === agent.nodeId).map(({ agentStarted }) => agentStarted);
+  const started = harness.scheduler.heartbeats
+    .filter(({ nodeId }) => nodeId === agent.nodeId)
+    .map(({ agentStarted }) => agentStarted);
   expect(started).toEqual([true, true]);
 });
 

@@ -13,21 +13,40 @@ afterAll(() => harness.stop());
 function aJob(leaseId: string, state = RunState.RUNNING): string {
   const jobId = anId();
   const runs = leaseId === '' ? [] : [{ runNumber: 1, leaseId, state }];
-  harness.scheduler.jobs.set(jobId, Job.fromPartial({ jobId, tasks: [{ taskIndex: 0, state: TaskState.RUNNING, runs }] }));
+  harness.scheduler.jobs.set(
+    jobId,
+    Job.fromPartial({ jobId, tasks: [{ taskIndex: 0, state: TaskState.RUNNING, runs }] }),
+  );
   return jobId;
 }
 
-function say(agent: TestAgent, leaseId: string, offset: number, text: string, flags: { end?: boolean; cut?: boolean; leaseToken?: bigint } = {}): void {
+function say(
+  agent: TestAgent,
+  leaseId: string,
+  offset: number,
+  text: string,
+  flags: { end?: boolean; cut?: boolean; leaseToken?: bigint } = {},
+): void {
   agent.send({
     $case: 'log',
-    value: { leaseId, leaseToken: 1n, offsetBytes: BigInt(offset), data: Buffer.from(text), cut: false, end: false, ...flags },
+    value: {
+      leaseId,
+      leaseToken: 1n,
+      offsetBytes: BigInt(offset),
+      data: Buffer.from(text),
+      cut: false,
+      end: false,
+      ...flags,
+    },
   });
 }
 
 /** Follows a log in the background. */
 function follow(jobId: string, offsetBytes = 0n, runNumber = 0) {
   const seen = { text: '', cut: false, ended: false, error: undefined as unknown };
-  const stream = harness.dispatch().followLog({ jobId, taskIndex: 0, runNumber, offsetBytes }, { caller: aMember(), deadlineMs: 20_000 });
+  const stream = harness
+    .dispatch()
+    .followLog({ jobId, taskIndex: 0, runNumber, offsetBytes }, { caller: aMember(), deadlineMs: 20_000 });
   void (async () => {
     try {
       for await (const piece of stream) {
@@ -103,7 +122,10 @@ test('a task without a run is waited for', async () => {
   const jobId = aJob('');
   const seen = follow(jobId);
   await new Promise((resolve) => setTimeout(resolve, 300));
-  harness.scheduler.jobs.set(jobId, Job.fromPartial({ jobId, tasks: [{ taskIndex: 0, runs: [{ runNumber: 1, leaseId, state: RunState.RUNNING }] }] }));
+  harness.scheduler.jobs.set(
+    jobId,
+    Job.fromPartial({ jobId, tasks: [{ taskIndex: 0, runs: [{ runNumber: 1, leaseId, state: RunState.RUNNING }] }] }),
+  );
   say(agent, leaseId, 0, 'hi', { end: true });
   await eventually(() => expect([seen.text, seen.ended]).toEqual(['hi', true]));
 });
@@ -112,10 +134,17 @@ test('a foreign job, a missing task or run, and bad fields are refused', async (
   const jobId = aJob(anId());
   const first = (request: Parameters<typeof call>[0]) => call(request)[Symbol.asyncIterator]().next();
   const call = (request: Partial<{ jobId: string; taskIndex: number; runNumber: number; offsetBytes: bigint }>) =>
-    harness.dispatch().followLog({ jobId, taskIndex: 0, runNumber: 0, offsetBytes: 0n, ...request }, { caller: aMember(), deadlineMs: 5_000 });
+    harness
+      .dispatch()
+      .followLog(
+        { jobId, taskIndex: 0, runNumber: 0, offsetBytes: 0n, ...request },
+        { caller: aMember(), deadlineMs: 5_000 },
+      );
   await expect(first({ taskIndex: 5 })).rejects.toMatchObject({ reason: 'TASK_NOT_FOUND' });
   await expect(first({ runNumber: 5 })).rejects.toMatchObject({ reason: 'RUN_NOT_FOUND' });
-  const all = await first({ jobId: 'x', taskIndex: -1, runNumber: -1, offsetBytes: -1n }).catch((error: unknown) => error);
+  const all = await first({ jobId: 'x', taskIndex: -1, runNumber: -1, offsetBytes: -1n }).catch(
+    (error: unknown) => error,
+  );
   const fields = (all as { violations: { field: string }[] }).violations.map(({ field }) => field);
   expect(fields).toEqual(['job_id', 'task_index', 'run_number', 'offset_bytes']);
   harness.scheduler.peer.refusal = new DomainError('not-found', 'JOB_NOT_FOUND', 'job not found');

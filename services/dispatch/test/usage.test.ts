@@ -6,7 +6,12 @@ import { anId, Harness } from './support/harness';
 
 const BOOT = anId();
 const ticks = (count: number): UsageBlock['ticks'] =>
-  Array.from({ length: count }, (_, index) => ({ leaseId: anId(), leaseToken: 1n, cumulativeMs: BigInt(index), final: false }));
+  Array.from({ length: count }, (_, index) => ({
+    leaseId: anId(),
+    leaseToken: 1n,
+    cumulativeMs: BigInt(index),
+    final: false,
+  }));
 
 interface Message {
   readonly key: string;
@@ -25,8 +30,14 @@ async function readTopic(harness: Harness): Promise<Message[]> {
   const messages: Message[] = [];
   await consumer.run({
     eachMessage: ({ message }) => {
-      const headers = Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]));
-      messages.push({ key: String(message.key), headers, value: UsageBlockReceived.decode(message.value ?? Buffer.alloc(0)) });
+      const headers = Object.fromEntries(
+        Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]),
+      );
+      messages.push({
+        key: String(message.key),
+        headers,
+        value: UsageBlockReceived.decode(message.value ?? Buffer.alloc(0)),
+      });
       return Promise.resolve();
     },
   });
@@ -37,7 +48,8 @@ test('signed blocks reach Kafka in order with the time of receipt, and only then
   const harness = await Harness.start();
   try {
     const agent = await (await harness.agent()).connect();
-    for (let index = 0; index < 5; index += 1) agent.send({ $case: 'usage', value: await agent.block(1 + index * 3, ticks(3), BOOT) });
+    for (let index = 0; index < 5; index += 1)
+      agent.send({ $case: 'usage', value: await agent.block(1 + index * 3, ticks(3), BOOT) });
     for (let index = 0; index < 5; index += 1) {
       expect(await agent.next('usageAck')).toEqual({ bootId: BOOT, lastSequence: BigInt(3 + index * 3) });
     }
@@ -66,7 +78,10 @@ test('a bad signature, a foreign node, a future generation and a broken block re
     agent.send({ $case: 'usage', value: await agent.block(2, ticks(1), BOOT, anId()) });
     agent.send({ $case: 'usage', value: await agent.block(3, [], BOOT) });
     const broken = Buffer.from([255, 255]);
-    agent.send({ $case: 'usage', value: { block: broken, signature: Buffer.from(await agent.node.sign(broken)), generation: 1 } });
+    agent.send({
+      $case: 'usage',
+      value: { block: broken, signature: Buffer.from(await agent.node.sign(broken)), generation: 1 },
+    });
     agent.send({ $case: 'usage', value: await agent.block(9, ticks(1), BOOT) });
     expect(await agent.next('usageAck')).toEqual({ bootId: BOOT, lastSequence: 9n });
     expect(agent.received.filter(({ $case }) => $case === 'usageAck')).toEqual([]);

@@ -8,13 +8,11 @@ let registry: TestRegistry;
 let offers: ReturnType<TestRegistry['offers']>;
 let dispatch: ReturnType<TestRegistry['providers']>;
 let gateway: ReturnType<TestRegistry['providers']>;
-let tenants: ReturnType<TestRegistry['organisations']>;
 beforeAll(async () => {
   registry = await TestRegistry.start();
   offers = registry.offers();
   dispatch = registry.providers('dispatch');
   gateway = registry.providers();
-  tenants = registry.organisations();
 });
 afterAll(async () => {
   await registry.stop();

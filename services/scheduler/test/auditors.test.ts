@@ -95,8 +95,9 @@ test('the constraints refuse a second live lease, a GPU sold twice, a token used
   const twin = { lease_id: randomUUID(), lease_token: '99', run_number: '2' };
   await expect(market.sql.query(copyOf(offer.leaseId, twin))).rejects.toMatchObject({ constraint: 'lease_task_open' });
   await expect(market.sql.query(copyOf(done.leaseId, { ...twin, lease_token: String(offer.leaseToken) }))).rejects.toMatchObject({ constraint: 'lease_token_once' });
-  await expect(market.sql.query(`INSERT INTO lease_gpu (lease_id, gpu_uuid, node_id) SELECT '${done.leaseId}', gpu_uuid, node_id FROM lease_gpu WHERE lease_id = '${offer.leaseId}' AND gpu_uuid NOT IN (SELECT gpu_uuid FROM lease_gpu WHERE lease_id = '${done.leaseId}')
-    UNION ALL SELECT '${done.leaseId}', 'x', node_id FROM lease_gpu WHERE false`).then(() => market.sql.query(`UPDATE lease_gpu SET closed_at = NULL`))).rejects.toMatchObject({ constraint: 'lease_gpu_open' });
+  const [gpu] = offer.gpuUuids;
+  const sellAgain = market.sql.query('UPDATE lease_gpu SET closed_at = NULL, gpu_uuid = $1 WHERE lease_id = $2', [gpu, done.leaseId]);
+  await expect(sellAgain).rejects.toMatchObject({ constraint: 'lease_gpu_open' });
   await market.sql.query('SET ROLE scheduler_system');
   await expect(market.sql.query('UPDATE lease SET price_micros_per_gpu_hour = 0')).rejects.toMatchObject({ code: '42501' });
   await expect(market.sql.query('DELETE FROM lease_report')).rejects.toMatchObject({ code: '42501' });

@@ -211,7 +211,7 @@ export class SchedulerHarness {
   }
 
   async job(member: Member, jobId: string): Promise<Job> {
-    return (await this.jobs.getJob({ jobId }, { caller: member })).job!;
+    return (await this.jobs.getJob({ jobId }, { caller: member, deadlineMs: 20_000 })).job!;
   }
 
   /** Begins a market that no earlier node or job is part of. */
@@ -228,7 +228,7 @@ export class SchedulerHarness {
   }
 
   async submit(member: Member, spec: Partial<JobSpec> = {}, requestId: string = randomUUID()): Promise<Job> {
-    return (await this.jobs.submitJob({ requestId, projectId: member.projectId, quoteId: '', spec: this.aSpec(spec) }, { caller: member })).job!;
+    return (await this.jobs.submitJob({ requestId, projectId: member.projectId, quoteId: '', spec: this.aSpec(spec) }, { caller: member, deadlineMs: SUBMIT_DEADLINE_MS })).job!;
   }
 
   aSpec(more: Partial<JobSpec> = {}): JobSpec {
@@ -259,6 +259,7 @@ export class SchedulerHarness {
 }
 
 const BEAT_MS = 250;
+const SUBMIT_DEADLINE_MS = 20_000;
 
 /** A busy machine takes its time to boot a service. */
 export const BOOT_TIMEOUT_MS = 120_000;

@@ -75,6 +75,23 @@ test('a cancel during FUNDING wins: nothing is queued and the money goes back', 
   expect(rows).toEqual([]);
 });
 
+test('a cancel after the funding leaves the hold to billing, even when a slow repetition of the submit comes late', async () => {
+  await market.node();
+  const member = market.customer(10_000_000n);
+  const requestId = randomUUID();
+  let open!: () => void;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  let calls = 0;
+  market.billing.beforePlaceHold = () => ((calls += 1) === 1 ? gate : Promise.resolve());
+  const slow = market.submit(member, {}, requestId);
+  await eventually(() => expect(calls).toBe(1));
+  const { jobId } = await market.submit(member, {}, requestId);
+  await market.jobs.cancelJob({ requestId: randomUUID(), jobId }, { caller: member });
+  open();
+  expect((await slow).state).toBe('JOB_STATE_CANCELLED');
+  expect(market.billing.holds.get(jobId)).toMatchObject({ released: false });
+});
+
 test('while billing is away the job stays FUNDING; the same request, or the sweep, brings it home', async () => {
   await market.node();
   const member = market.customer(10_000_000n);

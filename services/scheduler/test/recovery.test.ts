@@ -79,8 +79,8 @@ test('a second scheduler is a standby: it takes jobs and refuses leases, and tak
     await writer.stop();
     await eventually(() => market.beatBy(fromStandby.leases, node));
   } finally {
-    market.service = standby;
     await writer.stop();
+    Object.assign(market, market.clientsOf(standby), { service: standby });
   }
 }, BOOT_TIMEOUT_MS);
 

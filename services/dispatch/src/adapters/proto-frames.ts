@@ -35,7 +35,10 @@ function bodyOf(frame: ServerFrame): NonNullable<ProtoServerFrame['frame']> {
       return { $case: 'welcome', value: { protocolVersion, heartbeatMs, selfFenceMs, nodeId } };
     }
     case 'heartbeat-ack':
-      return { $case: 'heartbeatAck', value: { sequence: frame.sequence, renewedLeaseIds: [...frame.renewedLeaseIds] } };
+      return {
+        $case: 'heartbeatAck',
+        value: { sequence: frame.sequence, renewedLeaseIds: [...frame.renewedLeaseIds] },
+      };
     case 'offer': {
       const { offer, signature, ...ids } = frame.offer;
       return { $case: 'offer', value: { ...ids, offer: Buffer.from(offer), signature: Buffer.from(signature) } };
@@ -43,7 +46,10 @@ function bodyOf(frame: ServerFrame): NonNullable<ProtoServerFrame['frame']> {
     case 'stop':
       return { $case: 'stop', value: frame.stop };
     case 'report-ack':
-      return { $case: 'reportAck', value: { reportId: frame.reportId, outcome: toProtoOutcome(frame.outcome), reason: frame.reason } };
+      return {
+        $case: 'reportAck',
+        value: { reportId: frame.reportId, outcome: toProtoOutcome(frame.outcome), reason: frame.reason },
+      };
     case 'usage-ack':
       return { $case: 'usageAck', value: { bootId: frame.bootId, lastSequence: frame.lastSequence } };
     case 'redirect':

@@ -79,10 +79,13 @@ const DIGEST_PREFIX = 'sha256:';
 
 /** The offer to pass on unread, and what its lease lets the node do here. Throws when the scheduler signed nonsense. */
 export function fromProtoOffer(signed: SignedLeaseOffer): { offer: SignedOffer; permit: LeasePermit } {
-  const { leaseId, nodeId, leaseToken, organisationId, spec, inputs } = LeaseOffer.decode(new StrictReader(signed.offer));
+  const { leaseId, nodeId, leaseToken, organisationId, spec, inputs } = LeaseOffer.decode(
+    new StrictReader(signed.offer),
+  );
   const isOwnStore = spec?.image?.reference === '';
   const digest = spec?.image?.digest ?? '';
-  const manifestSha256 = isOwnStore && digest.startsWith(DIGEST_PREFIX) ? digest.slice(DIGEST_PREFIX.length) : undefined;
+  const manifestSha256 =
+    isOwnStore && digest.startsWith(DIGEST_PREFIX) ? digest.slice(DIGEST_PREFIX.length) : undefined;
   const all = [...(spec?.inputs ?? []), ...inputs].map(({ sha256 }) => sha256);
   return {
     offer: { leaseId: signed.leaseId, nodeId: signed.nodeId, offer: signed.offer, signature: signed.signature },

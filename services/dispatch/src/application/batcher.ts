@@ -63,7 +63,8 @@ export class Batcher<Item, Result> {
   private async send(batch: readonly Waiting<Item, Result>[]): Promise<void> {
     try {
       const results = await this.call(batch.map(({ item }) => item));
-      if (results.length !== batch.length) throw new Error(`${batch.length} items were answered by ${results.length} results`);
+      if (results.length !== batch.length)
+        throw new Error(`${batch.length} items were answered by ${results.length} results`);
       batch.forEach(({ resolve }, index) => resolve(results[index] as Result));
     } catch (error) {
       if (isInvalid(error) && batch.length > 1) return this.sendHalves(batch);

@@ -96,5 +96,6 @@ export class Certificates {
   }
 }
 
-const keyOf = (node: { readonly nodeId: string; readonly generation: number }): string => `${node.nodeId}/${node.generation}`;
+const keyOf = (node: { readonly nodeId: string; readonly generation: number }): string =>
+  `${node.nodeId}/${node.generation}`;
 const refused = (reason: string, message: string): DomainError => new DomainError('unauthenticated', reason, message);

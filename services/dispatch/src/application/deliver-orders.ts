@@ -21,7 +21,9 @@ export class DeliverOrders {
 
   /** Throws `unavailable` when the scheduler does not answer; leases that were delivered until then stay delivered. */
   async execute(leaseIds: readonly string[]): Promise<void> {
-    const results = await Promise.allSettled(leaseIds.map(async (leaseId) => this.deliver(await this.desk.order(leaseId))));
+    const results = await Promise.allSettled(
+      leaseIds.map(async (leaseId) => this.deliver(await this.desk.order(leaseId))),
+    );
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }

@@ -22,7 +22,9 @@ export class EnrolNode {
   /** Throws `exhausted` RATE_LIMITED, `invalid` INVALID_FIELDS, and registry's refusals. */
   enrol(address: string, token: string, certificateRequest: Uint8Array): Promise<Enrolment> {
     this.refuseFast(address);
-    refuseInvalid(brokenRules([lengthRule('token', token.length, 1, TOKEN_LENGTH_MAX), requestRule(certificateRequest)]));
+    refuseInvalid(
+      brokenRules([lengthRule('token', token.length, 1, TOKEN_LENGTH_MAX), requestRule(certificateRequest)]),
+    );
     return this.registry.enrol(token, certificateRequest);
   }
 
@@ -36,11 +38,14 @@ export class EnrolNode {
   private refuseFast(address: string): void {
     const waitMs = this.rate.take(address, this.clock.now().getTime());
     if (waitMs === 0) return;
-    throw new DomainError('exhausted', 'RATE_LIMITED', 'too many requests from this address', { retry_after_ms: String(waitMs) });
+    throw new DomainError('exhausted', 'RATE_LIMITED', 'too many requests from this address', {
+      retry_after_ms: String(waitMs),
+    });
   }
 }
 
-const requestRule = (request: Uint8Array) => lengthRule('certificate_request', request.length, 1, CERTIFICATE_REQUEST_BYTES_MAX);
+const requestRule = (request: Uint8Array) =>
+  lengthRule('certificate_request', request.length, 1, CERTIFICATE_REQUEST_BYTES_MAX);
 
 const renewalRules = ({ nodeId, generation, certificateRequest, signature }: Renewal) => [
   uuidRule('node_id', nodeId),

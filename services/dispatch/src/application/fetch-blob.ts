@@ -47,7 +47,14 @@ export class FetchBlob {
 
 function refuseMalformed({ leaseId, leaseToken, sha256, offsetBytes }: WantedBlob): void {
   const offset = countRule('offset_bytes', offsetBytes);
-  refuseInvalid(brokenRules([uuidRule('lease_id', leaseId), tokenRule('lease_token', leaseToken), sha256Rule('sha256', sha256), offset]));
+  refuseInvalid(
+    brokenRules([
+      uuidRule('lease_id', leaseId),
+      tokenRule('lease_token', leaseToken),
+      sha256Rule('sha256', sha256),
+      offset,
+    ]),
+  );
 }
 
 /** Which blobs a lease reaches: those that its offer names, and what its image's manifest names in turn. */
@@ -79,7 +86,8 @@ export class BlobReach {
 
   private async partsOf(organisationId: string, sha256: string): Promise<ReturnType<typeof partsOfManifest>> {
     const bytes = await this.store.sizeOf(sha256);
-    const isReadable = bytes !== undefined && bytes <= MANIFEST_BYTES_MAX && (await this.scheduler.ownsBlob(organisationId, sha256));
+    const isReadable =
+      bytes !== undefined && bytes <= MANIFEST_BYTES_MAX && (await this.scheduler.ownsBlob(organisationId, sha256));
     if (!isReadable) return { manifests: [], blobs: [] };
     const whole = new Uint8Array(bytes);
     let filled = 0;

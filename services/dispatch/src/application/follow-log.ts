@@ -39,7 +39,11 @@ export class FollowLog {
   ) {}
 
   /** Ends when the run has ended and its log is told. Throws `not-found` JOB_NOT_FOUND, TASK_NOT_FOUND, RUN_NOT_FOUND. */
-  async *execute(wanted: FollowedLog, behalf: OnBehalfOf, signal: AbortSignal): AsyncGenerator<LogPiece, void, undefined> {
+  async *execute(
+    wanted: FollowedLog,
+    behalf: OnBehalfOf,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogPiece, void, undefined> {
     refuseMalformed(wanted);
     const release = this.slots.take(wanted.jobId);
     try {
@@ -65,7 +69,11 @@ export class FollowLog {
     return undefined;
   }
 
-  private async *tell(run: TaskRun, wanted: FollowedLog, signal: AbortSignal): AsyncGenerator<LogPiece, void, undefined> {
+  private async *tell(
+    run: TaskRun,
+    wanted: FollowedLog,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogPiece, void, undefined> {
     const { leaseId, runNumber } = run;
     const life = new RunLife(run, this.nowMs());
     let { offsetBytes } = wanted;
@@ -85,7 +93,10 @@ export class FollowLog {
       await this.logs.changed(leaseId, signal, WAIT_MS);
       if (life.mustAsk(this.nowMs())) {
         const runs = await this.scheduler.runsOf(wanted.jobId, wanted.taskIndex, AS_DISPATCH);
-        life.learn(runs?.find((one) => one.leaseId === leaseId), this.nowMs());
+        life.learn(
+          runs?.find((one) => one.leaseId === leaseId),
+          this.nowMs(),
+        );
       }
     }
   }
@@ -120,6 +131,10 @@ class RunLife {
 }
 
 function refuseMalformed({ jobId, taskIndex, runNumber, offsetBytes }: FollowedLog): void {
-  const counts = [countRule('task_index', taskIndex), countRule('run_number', runNumber), countRule('offset_bytes', offsetBytes)];
+  const counts = [
+    countRule('task_index', taskIndex),
+    countRule('run_number', runNumber),
+    countRule('offset_bytes', offsetBytes),
+  ];
   refuseInvalid(brokenRules([uuidRule('job_id', jobId), ...counts]));
 }

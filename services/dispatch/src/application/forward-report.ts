@@ -35,7 +35,8 @@ export class ForwardReport {
 
   /** Reports without files reach the desk in the same turn, so those of a lease keep their order. */
   private async resultOf(nodeId: string, report: Report, receiveTime: Date): Promise<ReportResult> {
-    const fault = faultOf(report) ?? (report.body?.kind === 'exited' ? await this.artifacts.faultOf(nodeId, report) : undefined);
+    const fault =
+      faultOf(report) ?? (report.body?.kind === 'exited' ? await this.artifacts.faultOf(nodeId, report) : undefined);
     if (fault !== undefined) return { outcome: 'REFUSED', reason: fault };
     try {
       return await this.desk.report({ nodeId, receiveTime, report });

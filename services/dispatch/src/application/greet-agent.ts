@@ -35,12 +35,21 @@ export class GreetAgent {
   }
 
   /** Everything that a heartbeat repeats until it has worked once. Throws when a peer refuses. */
-  async announce(stream: AgentStream, leases: Pick<Hello, 'leases' | 'draining'>, sequence: bigint | undefined): Promise<void> {
+  async announce(
+    stream: AgentStream,
+    leases: Pick<Hello, 'leases' | 'draining'>,
+    sequence: bigint | undefined,
+  ): Promise<void> {
     await Promise.all([this.inventory.execute(stream), this.renew(stream, leases, sequence)]);
   }
 
-  private async renew(stream: AgentStream, held: Pick<Hello, 'leases' | 'draining'>, sequence: bigint | undefined): Promise<void> {
-    if (stream.announced !== 'not yet') return void (await this.renewNode.execute(stream, { ...held, sequence, agentStarted: false }));
+  private async renew(
+    stream: AgentStream,
+    held: Pick<Hello, 'leases' | 'draining'>,
+    sequence: bigint | undefined,
+  ): Promise<void> {
+    if (stream.announced !== 'not yet')
+      return void (await this.renewNode.execute(stream, { ...held, sequence, agentStarted: false }));
     stream.announced = 'under way';
     let known = false;
     try {

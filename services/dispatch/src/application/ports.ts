@@ -101,7 +101,12 @@ export abstract class Scheduler {
   abstract leaseOrders(leaseIds: readonly string[]): Promise<LeaseOrders>;
   /** The task's runs, oldest first; undefined when the job has no such task. `not-found` for a foreign job. */
   abstract runsOf(jobId: string, taskIndex: number, behalf: OnBehalfOf): Promise<readonly TaskRun[] | undefined>;
-  abstract registerBlob(blob: { requestId: string; organisationId: string; sha256: string; bytes: number }): Promise<void>;
+  abstract registerBlob(blob: {
+    requestId: string;
+    organisationId: string;
+    sha256: string;
+    bytes: number;
+  }): Promise<void>;
   abstract ownsBlob(organisationId: string, sha256: string): Promise<boolean>;
 }
 
@@ -159,7 +164,11 @@ export abstract class RunLogs {
 /** The topic of usage ticks. */
 export abstract class UsageTopic {
   /** Resolves once all replicas in sync have the block; throws when they did not say so. */
-  abstract publish(block: { readonly nodeId: string; readonly receiveTime: Date; readonly signed: SignedBlock }): Promise<void>;
+  abstract publish(block: {
+    readonly nodeId: string;
+    readonly receiveTime: Date;
+    readonly signed: SignedBlock;
+  }): Promise<void>;
 }
 
 /** What needs the wire's types or Node's cryptography. */
@@ -190,4 +199,3 @@ export abstract class Counters {
 export interface FrameSink {
   send(frame: ServerFrame): void;
 }
-

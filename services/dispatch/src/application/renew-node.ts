@@ -23,7 +23,13 @@ export class RenewNode {
   /** False when the scheduler does not know the node yet. Throws when it does not answer: then there is no acknowledgement. */
   async execute(stream: AgentStream, held: HeldLeases): Promise<boolean> {
     const { leases, draining, agentStarted, sequence } = held;
-    const renewal = await this.desk.renew({ nodeId: stream.nodeId, receiveTime: this.clock.now(), leases, draining, agentStarted });
+    const renewal = await this.desk.renew({
+      nodeId: stream.nodeId,
+      receiveTime: this.clock.now(),
+      leases,
+      draining,
+      agentStarted,
+    });
     if (renewal === undefined) return false;
     if (sequence !== undefined) {
       stream.send({ kind: 'heartbeat-ack', sequence, renewedLeaseIds: renewal.renewedLeaseIds });

@@ -40,8 +40,16 @@ export class SchedulerDesk {
       queuedMax: BATCH_QUEUE_MAX,
     });
     // One call at a time: the reports of a lease must arrive in their order.
-    this.reports = new Batcher(limits(REPORTS_PER_CALL_MAX, REPORT_DELAY_MS, 1), (batch) => scheduler.reportLeases(batch), nowMs);
-    this.heartbeats = new Batcher(limits(HEARTBEATS_PER_CALL_MAX, HEARTBEAT_DELAY_MS, 2), (batch) => scheduler.renewLeases(batch), nowMs);
+    this.reports = new Batcher(
+      limits(REPORTS_PER_CALL_MAX, REPORT_DELAY_MS, 1),
+      (batch) => scheduler.reportLeases(batch),
+      nowMs,
+    );
+    this.heartbeats = new Batcher(
+      limits(HEARTBEATS_PER_CALL_MAX, HEARTBEAT_DELAY_MS, 2),
+      (batch) => scheduler.renewLeases(batch),
+      nowMs,
+    );
     this.orders = new Batcher(limits(OFFERS_PER_CALL_MAX, OFFER_DELAY_MS, 4), (ids) => this.load(ids), nowMs);
   }
 

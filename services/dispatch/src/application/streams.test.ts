@@ -26,7 +26,8 @@ class NoCounters extends Counters {
 
 class TestRegistry extends Registry {
   asked = 0;
-  answer: () => Promise<CertificateState> = () => Promise.resolve({ valid: true, publicKey: new Uint8Array(32), emulated: false });
+  answer: () => Promise<CertificateState> = () =>
+    Promise.resolve({ valid: true, publicKey: new Uint8Array(32), emulated: false });
   override checkCertificate(): Promise<CertificateState> {
     this.asked += 1;
     return this.answer();
@@ -52,7 +53,11 @@ function aWorld(agentsMax = 10) {
   const certificates = new Certificates(registry, clock);
   const directory = new AgentDirectory(agentsMax, counters);
   const watch = new WatchStreams(directory, certificates, counters, timers, clock);
-  const node = (nodeId = 'n', lifeMs = 86_400_000) => ({ nodeId, generation: 1, expireTime: new Date(clock.nowMs + lifeMs) });
+  const node = (nodeId = 'n', lifeMs = 86_400_000) => ({
+    nodeId,
+    generation: 1,
+    expireTime: new Date(clock.nowMs + lifeMs),
+  });
   const open = (nodeId = 'n', lifeMs?: number): AgentStream => {
     const stream = new AgentStream(node(nodeId, lifeMs), false, clock.nowMs);
     stream.session = { ...stream.session, phase: 'open' };

@@ -16,7 +16,10 @@ export class SweepStore {
   ) {}
 
   start(): Promise<void> {
-    this.timer = setInterval(() => void this.execute().catch((error: unknown) => this.counters.failed('sweep', error)), EVERY_MS);
+    this.timer = setInterval(
+      () => void this.execute().catch((error: unknown) => this.counters.failed('sweep', error)),
+      EVERY_MS,
+    );
     this.timer.unref();
     return Promise.resolve();
   }

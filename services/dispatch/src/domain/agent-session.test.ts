@@ -18,12 +18,18 @@ const aHello = (overrides: Partial<Hello> = {}): AgentFrame => ({
     ...overrides,
   },
 });
-const aHeartbeat = (sequence: bigint): AgentFrame => ({ kind: 'heartbeat', heartbeat: { sequence, leases: [], draining: false } });
+const aHeartbeat = (sequence: bigint): AgentFrame => ({
+  kind: 'heartbeat',
+  heartbeat: { sequence, leases: [], draining: false },
+});
 const aReport = (reportId: string): AgentFrame => ({
   kind: 'report',
   report: { reportId, leaseId: ID, leaseToken: 1n, body: { kind: 'running' } },
 });
-const aBlock: AgentFrame = { kind: 'usage', block: { block: new Uint8Array(), signature: new Uint8Array(), generation: 1 } };
+const aBlock: AgentFrame = {
+  kind: 'usage',
+  block: { block: new Uint8Array(), signature: new Uint8Array(), generation: 1 },
+};
 const aLog: AgentFrame = {
   kind: 'log',
   chunk: { leaseId: ID, leaseToken: 1n, offsetBytes: 0n, data: new Uint8Array(), cut: false, end: false },
@@ -48,7 +54,12 @@ test('nothing but hello opens a stream', () => {
 });
 
 test('a hello that says too little is refused with every field', () => {
-  const bad = aHello({ bootId: 'x', inventory: undefined, agentVersion: 'v'.repeat(65), leases: [{ leaseId: ID, leaseToken: 0n }] });
+  const bad = aHello({
+    bootId: 'x',
+    inventory: undefined,
+    agentVersion: 'v'.repeat(65),
+    leases: [{ leaseId: ID, leaseToken: 0n }],
+  });
   try {
     receive(NEW_SESSION, bad);
     throw new Error('was accepted');
@@ -94,7 +105,11 @@ test('a report is under way once, and never more than the limit of them', () => 
           continue;
         }
         const received = receive(session, aReport(step.send));
-        const expected = open.has(step.send) ? 'REPORT_UNDER_WAY' : open.size >= REPORTS_OUTSTANDING_MAX ? 'REPORTS_OUTSTANDING' : undefined;
+        const expected = open.has(step.send)
+          ? 'REPORT_UNDER_WAY'
+          : open.size >= REPORTS_OUTSTANDING_MAX
+            ? 'REPORTS_OUTSTANDING'
+            : undefined;
         expect(received.drop).toBe(expected);
         if (expected === undefined) open.add(step.send);
         session = received.session;

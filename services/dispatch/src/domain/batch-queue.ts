@@ -54,7 +54,9 @@ export class BatchQueue<T> {
 
   private batchLength(): number {
     let bytes = 0;
-    const tooHeavy = this.queued.findIndex((entry, index) => (bytes += entry.bytes) > this.limits.bytesMax && index > 0);
+    const tooHeavy = this.queued.findIndex(
+      (entry, index) => (bytes += entry.bytes) > this.limits.bytesMax && index > 0,
+    );
     return Math.min(this.limits.itemsMax, tooHeavy === -1 ? this.queued.length : tooHeavy);
   }
 

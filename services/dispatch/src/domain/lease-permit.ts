@@ -22,7 +22,8 @@ export function refuseForeign(permit: LeasePermit | undefined, nodeId: string, t
   if (permit === undefined || permit.nodeId !== nodeId) {
     throw new DomainError('not-found', 'LEASE_NOT_FOUND', 'lease not found');
   }
-  if (permit.leaseToken !== token) throw new DomainError('precondition', 'LEASE_TOKEN_STALE', 'not the token of this lease');
+  if (permit.leaseToken !== token)
+    throw new DomainError('precondition', 'LEASE_TOKEN_STALE', 'not the token of this lease');
   return permit;
 }
 

@@ -25,8 +25,25 @@ const reasonOf = (work: () => unknown): string => {
 };
 
 test('paths of artifacts are plain relative names', () => {
-  for (const good of ['a', 'frames/0001.png', 'x/.hidden', '…/ü.json']) expect([good, isArtifactPath(good)]).toEqual([good, true]);
-  const bad = ['', '/', '/etc/passwd', '..', '../x', 'a/../b', 'a/./b', 'a//b', 'a/', './a', 'a\\b', 'a\0b', 'a\nb', '\ud800', 'x'.repeat(1_025)];
+  for (const good of ['a', 'frames/0001.png', 'x/.hidden', '…/ü.json'])
+    expect([good, isArtifactPath(good)]).toEqual([good, true]);
+  const bad = [
+    '',
+    '/',
+    '/etc/passwd',
+    '..',
+    '../x',
+    'a/../b',
+    'a/./b',
+    'a//b',
+    'a/',
+    './a',
+    'a\\b',
+    'a\0b',
+    'a\nb',
+    '\ud800',
+    'x'.repeat(1_025),
+  ];
   for (const path of bad) expect([path, isArtifactPath(path)]).toEqual([path, false]);
 });
 
@@ -44,7 +61,12 @@ test('no accepted path leaves its folder', () => {
 
 test('ids and hashes have one spelling', () => {
   expect([isUuid(ID), isUuid(ID.toUpperCase()), isUuid(`${ID}/..`), isUuid('')]).toEqual([true, false, false, false]);
-  expect([isSha256(SHA), isSha256('A'.repeat(64)), isSha256(`${SHA}\n`), isSha256('../../etc/passwd')]).toEqual([true, false, false, false]);
+  expect([isSha256(SHA), isSha256('A'.repeat(64)), isSha256(`${SHA}\n`), isSha256('../../etc/passwd')]).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
 });
 
 const anExit = (artifacts: readonly Artifact[], rest: Partial<Report> = {}): Report => ({
@@ -62,7 +84,9 @@ test('a broken report has a typed fault', () => {
   expect(faultOf(anExit([file, file]))).toBe('ARTIFACT_PATH_REPEATED');
   expect(faultOf(anExit([{ ...file, sha256: '../../x' }]))).toBe('ARTIFACT_HASH_INVALID');
   expect(faultOf(anExit([{ ...file, bytes: -1n }]))).toBe('ARTIFACT_HASH_INVALID');
-  expect(faultOf(anExit(Array.from({ length: 1_001 }, (_, index) => ({ ...file, path: `f${index}` }))))).toBe('ARTIFACTS_TOO_MANY');
+  expect(faultOf(anExit(Array.from({ length: 1_001 }, (_, index) => ({ ...file, path: `f${index}` }))))).toBe(
+    'ARTIFACTS_TOO_MANY',
+  );
   for (const bad of [{ reportId: 'x' }, { leaseId: '' }, { leaseToken: 0n }, { body: undefined }]) {
     expect(faultOf(anExit([], bad))).toBe('REPORT_INVALID');
   }
@@ -81,14 +105,26 @@ test('a usage block speaks of its own node, in a gapless range', () => {
 });
 
 test('only the holder of a lease with its token passes; a foreign lease looks like a missing one', () => {
-  const permit: LeasePermit = { leaseId: ID, nodeId: ID, leaseToken: 7n, organisationId: ID, manifestSha256: SHA, inputs: ['b'.repeat(64)], ended: false };
+  const permit: LeasePermit = {
+    leaseId: ID,
+    nodeId: ID,
+    leaseToken: 7n,
+    organisationId: ID,
+    manifestSha256: SHA,
+    inputs: ['b'.repeat(64)],
+    ended: false,
+  };
   expect(refuseUnheld(permit, ID, 7n)).toBe(permit);
   expect(reasonOf(() => refuseUnheld(undefined, ID, 7n))).toBe('LEASE_NOT_FOUND');
   expect(reasonOf(() => refuseUnheld(permit, OTHER, 7n))).toBe('LEASE_NOT_FOUND');
   expect(reasonOf(() => refuseUnheld(permit, ID, 6n))).toBe('LEASE_TOKEN_STALE');
   expect(reasonOf(() => refuseUnheld({ ...permit, ended: true }, ID, 7n))).toBe('LEASE_ENDED');
   expect(refuseForeign({ ...permit, ended: true }, ID, 7n).ended).toBe(true);
-  expect([names(permit, SHA), names(permit, 'b'.repeat(64)), names(permit, 'c'.repeat(64))]).toEqual([true, true, false]);
+  expect([names(permit, SHA), names(permit, 'b'.repeat(64)), names(permit, 'c'.repeat(64))]).toEqual([
+    true,
+    true,
+    false,
+  ]);
 });
 
 test('a manifest names its config and layers, an index its manifests, anything else nothing', () => {
@@ -99,7 +135,13 @@ test('a manifest names its config and layers, an index its manifests, anything e
     blobs: ['1'.repeat(64), '2'.repeat(64)],
   });
   expect(partsOfManifest(json({ manifests: [digest('3')] }))).toEqual({ manifests: ['3'.repeat(64)], blobs: [] });
-  for (const bad of [json(null), json([]), json({ layers: 'x' }), new Uint8Array([255]), new TextEncoder().encode('{')]) {
+  for (const bad of [
+    json(null),
+    json([]),
+    json({ layers: 'x' }),
+    new Uint8Array([255]),
+    new TextEncoder().encode('{'),
+  ]) {
     expect(partsOfManifest(bad)).toEqual({ manifests: [], blobs: [] });
   }
 });

@@ -15,7 +15,8 @@ export const isReason = (text: string): boolean => REASON.test(text);
 
 /** A relative path of plain names: no climbing, no root, nothing that could break a log or a header. */
 export function isArtifactPath(path: string): boolean {
-  if (path === '' || new TextEncoder().encode(path).length > ARTIFACT_PATH_BYTES_MAX || /[\p{Cc}\p{Cs}\\]/u.test(path)) return false;
+  if (path === '' || new TextEncoder().encode(path).length > ARTIFACT_PATH_BYTES_MAX || /[\p{Cc}\p{Cs}\\]/u.test(path))
+    return false;
   return path.split('/').every((name) => name !== '' && name !== '.' && name !== '..');
 }
 
@@ -25,7 +26,12 @@ type Rule = readonly [field: string, isFine: boolean, reason: string, descriptio
 export const brokenRules = (rules: readonly Rule[]): FieldViolation[] =>
   rules.flatMap(([field, isFine, reason, description]) => (isFine ? [] : [{ field, reason, description }]));
 
-export const uuidRule = (field: string, value: string): Rule => [field, isUuid(value), 'NOT_A_UUID', 'must be a lower-case UUID'];
+export const uuidRule = (field: string, value: string): Rule => [
+  field,
+  isUuid(value),
+  'NOT_A_UUID',
+  'must be a lower-case UUID',
+];
 export const sha256Rule = (field: string, value: string): Rule => [
   field,
   isSha256(value),
@@ -39,7 +45,12 @@ export const countRule = (field: string, value: number, least = 0): Rule => [
   'OUT_OF_RANGE',
   `must be ${least} or more`,
 ];
-export const tokenRule = (field: string, value: bigint): Rule => [field, value > 0n, 'OUT_OF_RANGE', 'must be 1 or more'];
+export const tokenRule = (field: string, value: bigint): Rule => [
+  field,
+  value > 0n,
+  'OUT_OF_RANGE',
+  'must be 1 or more',
+];
 export const lengthRule = (field: string, length: number, least: number, most: number): Rule => [
   field,
   length >= least && length <= most,

@@ -9,7 +9,10 @@ const LEASE_BYTES = 56;
 /** At least the bytes that a report takes on the wire. */
 export function reportBytes({ body }: Report): number {
   if (body?.kind !== 'exited') return REPORT_BYTES;
-  return body.artifacts.reduce((sum, { path }) => sum + ARTIFACT_BYTES + path.length * UTF8_BYTES_PER_UNIT, REPORT_BYTES);
+  return body.artifacts.reduce(
+    (sum, { path }) => sum + ARTIFACT_BYTES + path.length * UTF8_BYTES_PER_UNIT,
+    REPORT_BYTES,
+  );
 }
 
 export const heartbeatBytes = (leaseCount: number): number => HEARTBEAT_BYTES + leaseCount * LEASE_BYTES;

@@ -53,7 +53,10 @@ export class FakePeer {
   async start(): Promise<void> {
     const server = new Server({ 'grpc.max_receive_message_length': 262_144 });
     for (const [definition, handlers] of this.services) {
-      const wrapped = Object.entries(handlers).map(([name, handle]) => [name, this.wrap(name, handle as (request: unknown) => unknown)]);
+      const wrapped = Object.entries(handlers).map(([name, handle]) => [
+        name,
+        this.wrap(name, handle as (request: unknown) => unknown),
+      ]);
       server.addService(definition as never, Object.fromEntries(wrapped) as UntypedServiceImplementation);
     }
     const read = (name: string): Buffer => readFileSync(join(this.identity.folder, name));
@@ -106,7 +109,13 @@ export class FakeRegistry {
     const handlers = {
       checkNodeCertificate: ({ nodeId, generation }: CheckNodeCertificateRequest): CheckNodeCertificateResponse => {
         this.checks += 1;
-        return this.certificates.get(`${nodeId}/${generation}`) ?? { valid: false, publicKey: Buffer.alloc(0), emulated: false };
+        return (
+          this.certificates.get(`${nodeId}/${generation}`) ?? {
+            valid: false,
+            publicKey: Buffer.alloc(0),
+            emulated: false,
+          }
+        );
       },
       reportInventory: (request: ReportInventoryRequest) => {
         this.inventories.push(request);
@@ -115,11 +124,21 @@ export class FakeRegistry {
       enrolNode: (request: EnrolNodeRequest): EnrolNodeResponse => {
         this.enrolments.push(request);
         const expireTime = { seconds: 2_000_000_000n, nanos: 0 };
-        return { nodeId: 'node', certificateChain: 'pem', schedulerPublicKey: Buffer.alloc(32, 7), generation: 1, expireTime };
+        return {
+          nodeId: 'node',
+          certificateChain: 'pem',
+          schedulerPublicKey: Buffer.alloc(32, 7),
+          generation: 1,
+          expireTime,
+        };
       },
       renewNodeCertificate: (request: RenewNodeCertificateRequest): RenewNodeCertificateResponse => {
         this.renewals.push(request);
-        return { certificateChain: 'pem2', generation: request.generation + 1, expireTime: { seconds: 2_000_000_000n, nanos: 0 } };
+        return {
+          certificateChain: 'pem2',
+          generation: request.generation + 1,
+          expireTime: { seconds: 2_000_000_000n, nanos: 0 },
+        };
       },
     };
     this.peer = new FakePeer(identity, 'registry', [[ProviderServiceService as never, handlers]]);
@@ -151,7 +170,10 @@ export class FakeScheduler {
     const leaseHandlers = {
       getLeaseOffers: ({ leaseIds }: GetLeaseOffersRequest) => {
         this.offerCalls += 1;
-        return { offers: leaseIds.flatMap((id) => this.offers.get(id) ?? []), stops: leaseIds.flatMap((id) => this.stops.get(id) ?? []) };
+        return {
+          offers: leaseIds.flatMap((id) => this.offers.get(id) ?? []),
+          stops: leaseIds.flatMap((id) => this.stops.get(id) ?? []),
+        };
       },
       reportLeases: ({ reports }: { reports: LeaseReport[] }) => {
         this.reportBatches.push(reports.length);
@@ -169,7 +191,10 @@ export class FakeScheduler {
         this.owned.add(`${request.organisationId}/${request.sha256}`);
         return {};
       },
-      checkBlob: ({ organisationId, sha256 }: CheckBlobRequest) => ({ owned: this.owned.has(`${organisationId}/${sha256}`), bytes: 0n }),
+      checkBlob: ({ organisationId, sha256 }: CheckBlobRequest) => ({
+        owned: this.owned.has(`${organisationId}/${sha256}`),
+        bytes: 0n,
+      }),
     };
     const jobHandlers = { getJob: ({ jobId }: GetJobRequest) => ({ job: this.jobs.get(jobId) }) };
     this.peer = new FakePeer(identity, 'scheduler', [
@@ -183,8 +208,10 @@ export class FakeScheduler {
     const isRepeat = this.reports.some(({ reportId }) => reportId === report.reportId);
     const lease = this.leases.get(report.leaseId);
     const { reportId } = report;
-    if (lease?.nodeId !== report.nodeId) return { reportId, outcome: LeaseReportOutcome.REFUSED, reason: 'LEASE_OF_ANOTHER_NODE' };
-    if (lease.leaseToken !== report.leaseToken) return { reportId, outcome: LeaseReportOutcome.STALE, reason: 'TOKEN_STALE' };
+    if (lease?.nodeId !== report.nodeId)
+      return { reportId, outcome: LeaseReportOutcome.REFUSED, reason: 'LEASE_OF_ANOTHER_NODE' };
+    if (lease.leaseToken !== report.leaseToken)
+      return { reportId, outcome: LeaseReportOutcome.STALE, reason: 'TOKEN_STALE' };
     if (isRepeat) return { reportId, outcome: LeaseReportOutcome.DUPLICATE, reason: '' };
     this.reports.push(report);
     return { reportId, outcome: LeaseReportOutcome.APPLIED, reason: '' };

@@ -8,7 +8,16 @@ import type { Caller } from '@daya/kernel';
 import { loadConfig, type GrpcClient, type RunningService } from '@daya/nest';
 import { DispatchServiceService } from '@daya/proto/dispatch';
 import { JobSpec, LeaseOffer, type SignedLeaseOffer } from '@daya/proto/scheduler';
-import { testClient, testEnvironment, testIdentity, testKafka, testRedis, type TestIdentity, type TestKafka, type TestRedis } from '@daya/testing';
+import {
+  testClient,
+  testEnvironment,
+  testIdentity,
+  testKafka,
+  testRedis,
+  type TestIdentity,
+  type TestKafka,
+  type TestRedis,
+} from '@daya/testing';
 import { configSchema } from '../../src/config';
 import { startDispatch } from '../../src/service';
 import { FakeRegistry, FakeScheduler } from './fake-peers';
@@ -105,8 +114,20 @@ export class Harness {
   /** A lease of a node that the scheduler offers. */
   offer(nodeId: string, offer: Partial<LeaseOffer> = {}, leaseToken = 1n): SignedLeaseOffer & { leaseId: string } {
     const leaseId = anId();
-    const whole = LeaseOffer.fromPartial({ organisationId: ORGANISATION, spec: JobSpec.fromPartial({}), ...offer, leaseId, nodeId, leaseToken });
-    const signed = { leaseId, nodeId, offer: Buffer.from(LeaseOffer.encode(whole).finish()), signature: Buffer.alloc(64, 1) };
+    const whole = LeaseOffer.fromPartial({
+      organisationId: ORGANISATION,
+      spec: JobSpec.fromPartial({}),
+      ...offer,
+      leaseId,
+      nodeId,
+      leaseToken,
+    });
+    const signed = {
+      leaseId,
+      nodeId,
+      offer: Buffer.from(LeaseOffer.encode(whole).finish()),
+      signature: Buffer.alloc(64, 1),
+    };
     this.scheduler.offers.set(leaseId, signed);
     this.scheduler.leases.set(leaseId, { nodeId, leaseToken });
     return signed;
@@ -115,7 +136,11 @@ export class Harness {
   /** Rings the bell as the scheduler does. */
   async ring(leaseIds: readonly string[], queue = 'dispatch-00'): Promise<void> {
     const doorbell = new Queue(queue, { connection: this.connectRedis(), prefix: this.redis.prefix });
-    await doorbell.add('lease', { leaseIds }, { jobId: `lease-${leaseIds[0]}-${eventId()}`, removeOnComplete: true, removeOnFail: 10 });
+    await doorbell.add(
+      'lease',
+      { leaseIds },
+      { jobId: `lease-${leaseIds[0]}-${eventId()}`, removeOnComplete: true, removeOnFail: 10 },
+    );
   }
 
   connectRedis(): Redis {
@@ -126,7 +151,12 @@ export class Harness {
 
   dispatch(): GrpcClient<typeof DispatchServiceService> {
     const url = `127.0.0.1:${this.port('grpc')}`;
-    const client = testClient(DispatchServiceService, { identity: this.identity, from: 'gateway', url, audience: 'dispatch' });
+    const client = testClient(DispatchServiceService, {
+      identity: this.identity,
+      from: 'gateway',
+      url,
+      audience: 'dispatch',
+    });
     this.closers.push(() => client.onModuleDestroy());
     return client;
   }

@@ -63,7 +63,11 @@ export class TestAgent {
   }
 
   /** Waits for a frame of this kind that fits, and takes it out. Throws the stream's error when it ends before. */
-  async next<C extends ServerCase>(kind: C, fits: (value: ServerValue<C>) => boolean = () => true, timeoutMs = WAIT_MS): Promise<ServerValue<C>> {
+  async next<C extends ServerCase>(
+    kind: C,
+    fits: (value: ServerValue<C>) => boolean = () => true,
+    timeoutMs = WAIT_MS,
+  ): Promise<ServerValue<C>> {
     const giveUpMs = Date.now() + timeoutMs;
     for (;;) {
       const index = this.received.findIndex((frame) => frame.$case === kind && fits(frame.value as ServerValue<C>));
@@ -95,8 +99,15 @@ export class TestAgent {
     for (const waiter of this.waiting.splice(0)) waiter();
   }
 
-  async block(firstSequence: number, ticks: UsageBlock['ticks'], bootId: string, nodeId = this.nodeId): Promise<SignedUsageBlock> {
-    const block = Buffer.from(UsageBlock.encode({ nodeId, bootId, firstSequence: BigInt(firstSequence), ticks }).finish());
+  async block(
+    firstSequence: number,
+    ticks: UsageBlock['ticks'],
+    bootId: string,
+    nodeId = this.nodeId,
+  ): Promise<SignedUsageBlock> {
+    const block = Buffer.from(
+      UsageBlock.encode({ nodeId, bootId, firstSequence: BigInt(firstSequence), ticks }).finish(),
+    );
     return { block, signature: Buffer.from(await this.node.sign(block)), generation: 1 };
   }
 

@@ -25,9 +25,12 @@ const member = (expireTime: Date | undefined): AuthenticateApiKeyResponse => ({
   ...AuthenticateApiKeyResponse.fromPartial({ keyId: 'k', organisationId: 'o', role: 'member', scopes: ['b', 'a'] }),
   expireTime: expireTime === undefined ? undefined : toTimestamp(expireTime),
 });
-const unavailable = (): Promise<never> => Promise.reject(new GrpcCallError(status.UNAVAILABLE, 'connect 10.0.0.1', new Metadata(), '/x'));
-const unauthenticated = (): Promise<never> => Promise.reject(new GrpcCallError(status.UNAUTHENTICATED, 'our token', new Metadata(), '/x'));
-const notAKey = (): Promise<never> => Promise.reject(new GrpcCallError(status.INVALID_ARGUMENT, 'no', new Metadata(), '/x'));
+const unavailable = (): Promise<never> =>
+  Promise.reject(new GrpcCallError(status.UNAVAILABLE, 'connect 10.0.0.1', new Metadata(), '/x'));
+const unauthenticated = (): Promise<never> =>
+  Promise.reject(new GrpcCallError(status.UNAUTHENTICATED, 'our token', new Metadata(), '/x'));
+const notAKey = (): Promise<never> =>
+  Promise.reject(new GrpcCallError(status.INVALID_ARGUMENT, 'no', new Metadata(), '/x'));
 
 let nowMs = 1_000_000;
 const clock = (): number => nowMs;
@@ -49,7 +52,14 @@ test('an answer is used until its time is over, counted from the question', asyn
     nowMs += 1_000;
     return member(undefined);
   };
-  expect(await keys.authenticate(KEY)).toEqual({ kind: 'member', organisationId: 'o', role: 'member', scopes: ['a', 'b'], keyId: 'k', operator: false });
+  expect(await keys.authenticate(KEY)).toEqual({
+    kind: 'member',
+    organisationId: 'o',
+    role: 'member',
+    scopes: ['a', 'b'],
+    keyId: 'k',
+    operator: false,
+  });
   nowMs += KEY_CACHE_MS - 1_001;
   await keys.authenticate(KEY);
   expect(registry.asked).toBe(1);

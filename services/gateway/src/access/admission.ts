@@ -13,7 +13,9 @@ export interface Admitted {
 export class RateLimited extends DomainError {
   constructor(readonly rate: RateState) {
     const retryAfter = String(rate.retrySeconds);
-    super('exhausted', 'RATE_LIMITED', `too many requests: try again in ${retryAfter} s`, { retry_after_seconds: retryAfter });
+    super('exhausted', 'RATE_LIMITED', `too many requests: try again in ${retryAfter} s`, {
+      retry_after_seconds: retryAfter,
+    });
   }
 }
 

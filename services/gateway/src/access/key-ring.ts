@@ -56,7 +56,11 @@ export class KeyRing {
     const askedMs = this.nowMs();
     const wasGood = this.entries.get(fingerprint)?.good ?? false;
     const answer = this.authority.authenticate(secret);
-    const entry: Entry = { answer: answer.then(toMember, (error: unknown) => Promise.reject(refusalOf(error))), untilMs: Infinity, good: wasGood };
+    const entry: Entry = {
+      answer: answer.then(toMember, (error: unknown) => Promise.reject(refusalOf(error))),
+      untilMs: Infinity,
+      good: wasGood,
+    };
     this.remember(fingerprint, entry);
     answer.then(
       ({ expireTime }) => {
@@ -94,7 +98,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
 
 const isJudgement = (error: unknown): boolean =>
   error instanceof GrpcCallError &&
-  ((error.code === status.UNAUTHENTICATED && error.reason.startsWith('API_KEY_')) || error.code === status.INVALID_ARGUMENT);
+  ((error.code === status.UNAUTHENTICATED && error.reason.startsWith('API_KEY_')) ||
+    error.code === status.INVALID_ARGUMENT);
 
 function refusalOf(error: unknown): Error {
   if (isJudgement(error)) {

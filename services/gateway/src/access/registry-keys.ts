@@ -13,6 +13,8 @@ export class RegistryKeys extends KeyAuthority {
 
   override async authenticate(secret: string): Promise<AuthenticateApiKeyResponse> {
     const request = Buffer.from(AuthenticateApiKeyRequest.encode({ secret }).finish());
-    return AuthenticateApiKeyResponse.decode(await this.peers.unary(AUTHENTICATE)(request, { deadlineMs: KEY_CHECK_MS }));
+    return AuthenticateApiKeyResponse.decode(
+      await this.peers.unary(AUTHENTICATE)(request, { deadlineMs: KEY_CHECK_MS }),
+    );
   }
 }

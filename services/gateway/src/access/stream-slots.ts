@@ -43,4 +43,5 @@ export class StreamSlots {
   }
 }
 
-const draining = (): DomainError => new DomainError('unavailable', 'SERVER_DRAINING', 'the server ended the stream: resume it');
+const draining = (): DomainError =>
+  new DomainError('unavailable', 'SERVER_DRAINING', 'the server ended the stream: resume it');

@@ -1,6 +1,7 @@
 import { DomainError, type IdGenerator } from '@daya/kernel';
 import type { SchedulerEvent } from '../domain/events';
 import { newTasks, type Job, type Task } from '../domain/job';
+import type { Quote } from '../domain/quote';
 import { JOB_NEXT, moved } from '../domain/states';
 import type { MarketState } from './market-state';
 import type { Billing, Store, Transaction } from './ports';
@@ -21,10 +22,9 @@ export class FundJob {
     private readonly ids: IdGenerator,
   ) {}
 
-  async execute(job: Job): Promise<Job> {
-    const quote = await this.store.transaction({ organisationId: job.organisationId }, (tx) => tx.quotes.find(job.quoteId));
-    if (!quote) throw new Error(`job ${job.jobId} has no quote`);
-    const { priced, tasks: quoted } = quote.quote;
+  /** `known`: the job's quote, where the caller has it at hand. */
+  async execute(job: Job, known?: Quote): Promise<Job> {
+    const { priced, tasks: quoted } = known ?? (await this.quoteOf(job));
     const funding = await this.placeHold(job, priced);
     const prices = quoted.map(({ priceMicrosPerGpuHour }) => priceMicrosPerGpuHour);
     const settled = await this.store.transaction({ organisationId: job.organisationId }, (tx) => this.settle(tx, job, funding, prices));
@@ -34,6 +34,12 @@ export class FundJob {
     }
     if (settled.job.state === 'CANCELLED' && settled.holdPending) await this.giveBack(settled.job, funding);
     return settled.job;
+  }
+
+  private async quoteOf({ jobId, organisationId, quoteId }: Job): Promise<Quote> {
+    const found = await this.store.transaction({ organisationId }, (tx) => tx.quotes.find(quoteId));
+    if (!found) throw new Error(`job ${jobId} has no quote`);
+    return found.quote;
   }
 
   private async placeHold(job: Job, priced: Parameters<Billing['placeHold']>[2]): Promise<Funding> {
@@ -49,8 +55,9 @@ export class FundJob {
   private async settle(tx: Transaction, { jobId }: Job, funding: Funding, prices: readonly bigint[]): Promise<{ job: Job; tasks: Task[]; holdPending: boolean }> {
     const job = await tx.jobs.lock(jobId);
     if (!job) throw new Error(`job ${jobId} is gone`);
-    if (job.state !== 'FUNDING') return { job, tasks: [], holdPending: job.quoteId !== '' };
-    await tx.jobs.setHoldPending(jobId, false);
+    // Only a cancel that came before the funding leaves the hold open; later ones are settled by what the job used.
+    if (job.state !== 'FUNDING') return { job, tasks: [], holdPending: await tx.jobs.isHoldPending(jobId) };
+    await tx.jobs.settleHold(jobId);
     if (!funding.held) {
       const rejected: Job = { ...job, state: moved(JOB_NEXT, job.state, 'REJECTED'), reason: funding.reason, endTime: this.state.now() };
       await tx.jobs.save([rejected]);
@@ -68,7 +75,7 @@ export class FundJob {
   /** The hold is certainly there, or certainly not: only now can it be released for good. */
   private async giveBack({ jobId, organisationId }: Job, funding: Funding): Promise<void> {
     if (funding.held) await this.billing.releaseHold(jobId);
-    await this.store.transaction({ organisationId }, (tx) => tx.jobs.setHoldPending(jobId, false));
+    await this.store.transaction({ organisationId }, (tx) => tx.jobs.settleHold(jobId));
   }
 }
 

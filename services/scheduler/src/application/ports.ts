@@ -50,7 +50,7 @@ export interface Quotes {
 
 export interface Jobs {
   /** Throws `precondition` QUOTE_USED when another job was submitted under the quote. */
-  insert(job: Job, secrets: SealedSecrets): Promise<void>;
+  insert(job: Job, secrets: SealedSecrets, holdPending: boolean): Promise<void>;
   insertTasks(job: Job, tasks: readonly Task[]): Promise<void>;
   /** Locks; undefined when the scope does not see it. */
   lock(jobId: string): Promise<Job | undefined>;
@@ -59,8 +59,9 @@ export interface Jobs {
   lockTasks(jobId: string): Promise<Task[]>;
   saveTasks(tasks: readonly Task[]): Promise<void>;
   taskCounts(jobIds: readonly string[]): Promise<Map<string, { readonly counts: TaskCounts; readonly failedReason: string }>>;
-  /** Whether billing's word about the job's money is still open. */
-  setHoldPending(jobId: string, pending: boolean): Promise<void>;
+  /** Whether billing's word about the job's money is still open; the job is locked. */
+  isHoldPending(jobId: string): Promise<boolean>;
+  settleHold(jobId: string): Promise<void>;
 }
 
 /** A run beside its task and job, all locked. */

@@ -51,7 +51,7 @@ export class SubmitCanary {
     const tasks = newTasks(job, [], () => this.ids.next());
     const stored = await this.store.transaction('system', async (tx) => {
       const jobId = await tx.requests.once(key, async () => {
-        await tx.jobs.insert(job, this.box.seal(PLATFORM_ORGANISATION_ID, secrets));
+        await tx.jobs.insert(job, this.box.seal(PLATFORM_ORGANISATION_ID, secrets), false);
         await tx.jobs.insertTasks(job, tasks);
         await tx.events.append([{ type: 'job-queued', job }]);
         return job.jobId;

@@ -78,18 +78,23 @@ export class SubmitJob {
 
   async execute(caller: Caller, command: SubmitJobCommand, nextId: () => string): Promise<Job> {
     const submission = await this.reader.read(caller, command);
-    const job = await this.store.transaction({ organisationId: submission.organisationId }, async (tx) => {
-      const jobId = await tx.requests.once(submission.key, () => this.insert(tx, submission, nextId()));
+    const { job, quote } = await this.store.transaction({ organisationId: submission.organisationId }, async (tx) => {
+      let inserted: { job: Job; quote: Quote } | undefined;
+      const jobId = await tx.requests.once(submission.key, async () => {
+        inserted = await this.insert(tx, submission, nextId());
+        return inserted.job.jobId;
+      });
+      if (inserted) return inserted;
       const stored = await tx.jobs.lock(jobId);
       if (!stored) throw new Error(`job ${jobId} is gone`);
-      return stored;
+      return { job: stored, quote: undefined };
     });
-    const settled = job.state === 'FUNDING' ? await this.fund.execute(job) : job;
+    const settled = job.state === 'FUNDING' ? await this.fund.execute(job, quote) : job;
     if (settled.state === 'REJECTED') throw new DomainError('precondition', settled.reason, 'the job was rejected', { job_id: settled.jobId });
     return settled;
   }
 
-  private async insert(tx: Transaction, submission: Submission, jobId: string): Promise<string> {
+  private async insert(tx: Transaction, submission: Submission, jobId: string): Promise<{ job: Job; quote: Quote }> {
     const now = this.state.now();
     const { quote, secrets } = await submission.prepare(tx);
     if (quote.expireTime <= now) throw new DomainError('precondition', 'QUOTE_EXPIRED', 'the quote has expired', { quote_id: quote.quoteId });
@@ -107,9 +112,8 @@ export class SubmitJob {
       endTime: undefined,
       version: 1n,
     };
-    await tx.jobs.insert(job, secrets);
-    await tx.jobs.setHoldPending(jobId, true);
-    return jobId;
+    await tx.jobs.insert(job, secrets, true);
+    return { job, quote };
   }
 }
 

@@ -62,7 +62,7 @@ export interface Free {
 export interface Candidate {
   readonly offer: MarketOffer;
   readonly node: MarketNode;
-  /** Heard of, not draining, not cooling down. */
+  /** Heard of and not draining. */
   readonly available: boolean;
   readonly free: Free;
 }
@@ -162,8 +162,9 @@ export class Market {
     for (const offer of this.byPrice) {
       const entry = this.nodes.get(offer.nodeId);
       if (!entry) continue;
-      const available = entry.available && entry.coolUntilMs <= nowMs;
-      yield { offer, node: entry.node, available, free: this.freeOf(offer.nodeId) };
+      // A node that cools down is there, it just takes nothing now.
+      const free = entry.coolUntilMs <= nowMs ? this.freeOf(offer.nodeId) : NOTHING;
+      yield { offer, node: entry.node, available: entry.available, free };
     }
   }
 

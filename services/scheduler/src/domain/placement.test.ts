@@ -146,6 +146,18 @@ test('when all that fit are busy, a job is quoted at what will be free; when non
   expect(() => selectOffers(market, tooMany, 0)).toThrow(expect.objectContaining({ reason: 'NO_FEASIBLE_OFFER' }) as Error);
 });
 
+test('a node that cools down counts as busy: jobs are quoted at it and wait', () => {
+  const market = new Market();
+  market.putNode(aNode(1, 1));
+  market.putOffer(anOffer(1, 5n));
+  market.setAvailable(id(7, 1), true);
+  market.coolDown(id(7, 1), 1_000);
+  expect(choose(market, wantedOf(aSpec()), 999)).toBeUndefined();
+  expect(explain(market, wantedOf(aSpec()), 999).removed).toEqual([{ requirement: 'BUSY', offerCount: 1 }]);
+  expect(selectOffers(market, aSpec(), 999)).toHaveLength(1);
+  expect(choose(market, wantedOf(aSpec()), 1_000)).toBeDefined();
+});
+
 test('an older version of an offer or node changes nothing', () => {
   const market = new Market();
   market.putNode(aNode(1, 2, { version: 2n }));

@@ -69,7 +69,9 @@ export class DispatchWorkers {
     });
     // Without a listener an error of the connection would end the process; the worker reconnects by itself.
     worker.on('error', (error) => this.log.warn({ err: error, queue: name }, 'BullMQ'));
-    worker.on('failed', (job, error) => this.log.info({ queue: name, job_id: job?.id, err: error.message }, 'doorbell failed'));
+    worker.on('failed', (job, error) =>
+      this.log.info({ queue: name, job_id: job?.id, err: error.message }, 'doorbell failed'),
+    );
     return worker;
   }
 

@@ -41,7 +41,8 @@ export class ArtifactFolder extends ArtifactStore {
     const file = await open(temporary, 'wx', 0o600);
     let reserved = 0;
     const reserve = (bytes: number): void => {
-      if (this.usedBytes + bytes > this.options.quotaBytes) throw new DomainError('exhausted', 'STORE_FULL', 'the store is full');
+      if (this.usedBytes + bytes > this.options.quotaBytes)
+        throw new DomainError('exhausted', 'STORE_FULL', 'the store is full');
       this.usedBytes += bytes;
       reserved += bytes;
     };

@@ -32,7 +32,9 @@ export class LogFolder extends RunLogs {
   override write(leaseId: string, decide: (log: RunLog) => LogWrite): Promise<void> {
     const previous = this.tails.get(leaseId) ?? Promise.resolve();
     const work = previous.then(() => this.writeNow(leaseId, decide));
-    const tail = work.catch(() => undefined).then(() => void (this.tails.get(leaseId) === tail && this.tails.delete(leaseId)));
+    const tail = work
+      .catch(() => undefined)
+      .then(() => void (this.tails.get(leaseId) === tail && this.tails.delete(leaseId)));
     this.tails.set(leaseId, tail);
     return work;
   }
@@ -99,7 +101,8 @@ export class LogFolder extends RunLogs {
 
   /** A log that is cut stores nothing any more, so that how far its agent has got does not matter. */
   private async writeSidecar(leaseId: string, before: Sidecar, after: Sidecar): Promise<void> {
-    const isSame = before.cut === after.cut && before.ended === after.ended && (after.cut || before.shift === after.shift);
+    const isSame =
+      before.cut === after.cut && before.ended === after.ended && (after.cut || before.shift === after.shift);
     if (!isSame) await writeWhole(this.pathOf(leaseId, 'json'), JSON.stringify(after));
   }
 

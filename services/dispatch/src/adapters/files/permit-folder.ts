@@ -43,7 +43,11 @@ export class PermitFolder extends LeasePermits {
     const uploads = await this.uploadsOf(leaseId);
     if (uploads.has(sha256)) return;
     if (uploads.size >= UPLOADS_PER_LEASE_MAX) {
-      throw new DomainError('exhausted', 'LEASE_UPLOADS_TOO_MANY', `a lease uploads at most ${UPLOADS_PER_LEASE_MAX} files`);
+      throw new DomainError(
+        'exhausted',
+        'LEASE_UPLOADS_TOO_MANY',
+        `a lease uploads at most ${UPLOADS_PER_LEASE_MAX} files`,
+      );
     }
     await appendFile(this.pathOf(leaseId, 'uploads'), `${sha256}\n`, { mode: 0o600 });
   }
@@ -87,7 +91,10 @@ export class PermitFolder extends LeasePermits {
 
   private async write(permit: LeasePermit): Promise<void> {
     await mkdir(join(this.folder, shardOf(permit.leaseId)), { recursive: true });
-    await writeWhole(this.pathOf(permit.leaseId, 'json'), JSON.stringify({ ...permit, leaseToken: String(permit.leaseToken) }));
+    await writeWhole(
+      this.pathOf(permit.leaseId, 'json'),
+      JSON.stringify({ ...permit, leaseToken: String(permit.leaseToken) }),
+    );
     this.cache.set(permit.leaseId, permit);
   }
 

@@ -36,7 +36,10 @@ export class AgentController implements GrpcHandlers<typeof AgentServiceService>
     for await (const chunk of this.fetch.execute(nodeOf(context), wanted)) yield { chunk: Buffer.from(chunk) };
   }
 
-  async uploadArtifact(requests: AsyncIterable<UploadArtifactRequest>, context: CallContext): Promise<UploadArtifactResponse> {
+  async uploadArtifact(
+    requests: AsyncIterable<UploadArtifactRequest>,
+    context: CallContext,
+  ): Promise<UploadArtifactResponse> {
     const { first, chunks } = await openUpload(requests);
     const { header } = first;
     if (header === undefined) throw headerMissing();

@@ -43,7 +43,10 @@ const tooLong = (): DomainError =>
 async function nextWithin<T>(iterator: AsyncIterator<T>, idleMs: number): Promise<IteratorResult<T>> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DomainError('unavailable', 'UPLOAD_SILENT', 'the upload has stopped: start again')), idleMs);
+    timer = setTimeout(
+      () => reject(new DomainError('unavailable', 'UPLOAD_SILENT', 'the upload has stopped: start again')),
+      idleMs,
+    );
   });
   try {
     return await Promise.race([iterator.next(), silence]);

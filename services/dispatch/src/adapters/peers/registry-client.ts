@@ -23,7 +23,9 @@ export class RegistryClient extends Registry {
   }
 
   override async enrol(token: string, certificateRequest: Uint8Array): Promise<Enrolment> {
-    const answer = await refusing(this.client.enrolNode({ token, certificateRequest: Buffer.from(certificateRequest) }));
+    const answer = await refusing(
+      this.client.enrolNode({ token, certificateRequest: Buffer.from(certificateRequest) }),
+    );
     return { ...answer, expireTime: required(answer.expireTime) };
   }
 

@@ -1,6 +1,11 @@
 import type { GrpcClient } from '@daya/nest';
 import { toTimestamp } from '@daya/proto';
-import { RunState, type BlobServiceService, type LeaseServiceService, type SchedulerServiceService } from '@daya/proto/scheduler';
+import {
+  RunState,
+  type BlobServiceService,
+  type LeaseServiceService,
+  type SchedulerServiceService,
+} from '@daya/proto/scheduler';
 import {
   Scheduler,
   type LeaseOrders,
@@ -56,7 +61,12 @@ export class SchedulerClient extends Scheduler {
     const byNode = new Map(renewals.map((renewal) => [renewal.nodeId, renewal]));
     return heartbeats.map(({ nodeId }) => {
       const renewal = byNode.get(nodeId);
-      return renewal && { renewedLeaseIds: renewal.renewed.map(({ leaseId }) => leaseId), stops: renewal.stops.map(fromProtoStop) };
+      return (
+        renewal && {
+          renewedLeaseIds: renewal.renewed.map(({ leaseId }) => leaseId),
+          stops: renewal.stops.map(fromProtoStop),
+        }
+      );
     });
   }
 
@@ -65,14 +75,23 @@ export class SchedulerClient extends Scheduler {
     return { offers: offers.map(fromProtoOffer), stops: stops.map(fromProtoStop) };
   }
 
-  override async runsOf(jobId: string, taskIndex: number, { callerToken }: OnBehalfOf): Promise<readonly TaskRun[] | undefined> {
+  override async runsOf(
+    jobId: string,
+    taskIndex: number,
+    { callerToken }: OnBehalfOf,
+  ): Promise<readonly TaskRun[] | undefined> {
     const context = { deadline: undefined, signal: new AbortController().signal, callerToken };
     const { job } = await refusing(this.stubs.jobs.getJob({ jobId }, { context }));
     const task = job?.tasks.find((one) => one.taskIndex === taskIndex);
     return task?.runs.map(({ runNumber, leaseId, state }) => ({ runNumber, leaseId, over: OVER.has(state) }));
   }
 
-  override async registerBlob(blob: { requestId: string; organisationId: string; sha256: string; bytes: number }): Promise<void> {
+  override async registerBlob(blob: {
+    requestId: string;
+    organisationId: string;
+    sha256: string;
+    bytes: number;
+  }): Promise<void> {
     await refusing(this.stubs.blobs.registerBlob({ ...blob, bytes: BigInt(blob.bytes) }));
     this.owned.set(`${blob.organisationId}/${blob.sha256}`, true);
   }

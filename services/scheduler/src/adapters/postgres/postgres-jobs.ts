@@ -13,15 +13,15 @@ export class PostgresJobs implements Jobs {
     private readonly touched: Set<string>,
   ) {}
 
-  async insert(job: Job, secrets: SealedSecrets): Promise<void> {
+  async insert(job: Job, secrets: SealedSecrets, holdPending: boolean): Promise<void> {
     const values = [
       job.jobId, job.organisationId, job.projectId, job.state, specToJson(job.spec), secrets ? Buffer.from(secrets) : null,
-      job.quoteId || null, job.quoteMicros.toString(), job.reason, job.canaryNodeId || null, job.createTime, job.version.toString(),
+      job.quoteId || null, job.quoteMicros.toString(), job.reason, job.canaryNodeId || null, job.createTime, job.version.toString(), holdPending,
     ];
     try {
       await this.em.query(
-        `INSERT INTO job (job_id, organisation_id, project_id, state, spec, secrets, quote_id, quote_micros, reason, canary_node_id, create_time, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+        `INSERT INTO job (job_id, organisation_id, project_id, state, spec, secrets, quote_id, quote_micros, reason, canary_node_id, create_time, version, hold_pending)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
         values,
       );
     } catch (error) {
@@ -92,7 +92,12 @@ export class PostgresJobs implements Jobs {
     return found;
   }
 
-  async setHoldPending(jobId: string, pending: boolean): Promise<void> {
-    await this.em.query(`UPDATE job SET hold_pending = $2 WHERE job_id = $1`, [jobId, pending]);
+  async isHoldPending(jobId: string): Promise<boolean> {
+    const [row]: { hold_pending: boolean }[] = await this.em.query(`SELECT hold_pending FROM job WHERE job_id = $1`, [jobId]);
+    return row?.hold_pending ?? false;
+  }
+
+  async settleHold(jobId: string): Promise<void> {
+    await this.em.query(`UPDATE job SET hold_pending = false WHERE job_id = $1`, [jobId]);
   }
 }
