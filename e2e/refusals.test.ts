@@ -138,7 +138,13 @@ test('a revoked key is refused within five seconds, and an open stream of it end
     scopes: ['jobs:read', 'jobs:write'],
   });
   const holder = restClient(platform, secret);
-  await holder.get('/v1/jobs');
+  const jobId = await submit({ ...funded, client: holder }, shellJob(region, workFor(60)));
+  const watched = watchUntilEnd(holder, jobId);
+  await until(
+    () => readJob(funded, jobId),
+    (job) => job.state === 'JOB_STATE_RUNNING',
+    30_000,
+  );
   const revokedMs = Date.now();
   await funded.client.post(`/v1/api-keys/${apiKey.keyId}:revoke`);
   const refused = await until(
@@ -148,7 +154,20 @@ test('a revoked key is refused within five seconds, and an open stream of it end
   );
   expect(Date.now() - revokedMs).toBeLessThan(5_000);
   expect((refused as Problem).reason).toBeTruthy();
-});
+  expect((await watched).endMs - revokedMs).toBeLessThan(5_000);
+  await funded.client.post(`/v1/jobs/${jobId}:cancel`);
+  await untilFinished(funded, jobId);
+}, 60_000);
+
+/** Follows a job's events until the stream ends, however it does. */
+async function watchUntilEnd(client: ReturnType<typeof restClient>, jobId: string): Promise<{ endMs: number }> {
+  try {
+    for await (const _event of client.events(`/v1/jobs/${jobId}:watch`, AbortSignal.timeout(30_000)));
+  } catch {
+    // A cut stream ends with an error; that it ended is what counts.
+  }
+  return { endMs: Date.now() };
+}
 
 test('a service may not call what its identity does not allow, and changes nothing by trying', async () => {
   const metering = clientOf(BillingServiceService, 'metering', 'billing');

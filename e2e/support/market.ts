@@ -10,6 +10,7 @@ export interface Rest {
   list<T>(path: string, field: string): Promise<T[]>;
   upload(sha256: string, source: string | Uint8Array): Promise<void>;
   download(path: string): Promise<Buffer>;
+  events<T>(path: string, signal?: AbortSignal): AsyncIterable<T>;
 }
 
 export interface Party {

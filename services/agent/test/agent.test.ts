@@ -9,9 +9,10 @@ import { AgentHome, until } from './support/agent-home';
 import { busyboxEntries, MemoryBlobs, putImage } from './support/oci-image';
 import { TestPlatform } from './support/test-platform';
 
-const TIMERS = { heartbeatMs: 200, selfFenceMs: 900 };
+/** Fast beats; a fence that a busy machine does not reach by itself. */
+const TIMERS = { heartbeatMs: 200, selfFenceMs: 4_500 };
 /** When the platform gives the GPUs away, at the same scale. */
-const REASSIGN_MS = 1_500;
+const REASSIGN_MS = 7_500;
 
 describe('the agent on its stream', () => {
   const blobs = new MemoryBlobs();
@@ -200,7 +201,7 @@ describe('the agent on its stream', () => {
       await until(() => platform.ticksOf(leaseId).length >= 2);
       platform.goAway();
       const cutAtMs = Date.now();
-      await until(() => home.containerProcesses().length === 0, 3_000);
+      await until(() => home.containerProcesses().length === 0);
       expect(Date.now() - cutAtMs).toBeLessThanOrEqual(REASSIGN_MS);
       const hellos = platform.hellos.length;
       await platform.comeBack();
@@ -240,17 +241,16 @@ describe('the agent on its stream', () => {
 
   it('renews its certificate at two thirds of its life, with the next generation, and keeps its tasks', async () => {
     await agent.stop();
-    platform.certificateLifeMs = 2_000;
     const short = await TestPlatform.start(blobs, TIMERS);
-    short.certificateLifeMs = 2_000;
+    short.certificateLifeMs = 6_000;
     const ownHome = new AgentHome(short);
     const config = ownHome.config();
     const renewing = await startAgent(config, new PinoLog(config.LOG_LEVEL), ownHome.keeperCommand);
     try {
       await until(() => short.heartbeats > 0);
-      const { leaseId } = short.offer({ leaseToken: 1n, spec: JobSpec.fromPartial({ image: { digest: busybox } }), command: ['sleep', '3'] });
-      await until(() => short.generation >= 2, 4_000);
-      const report = await until(() => short.reports.find((candidate) => candidate.leaseId === leaseId && candidate.report?.$case === 'exited'), 8_000);
+      const { leaseId } = short.offer({ leaseToken: 1n, spec: JobSpec.fromPartial({ image: { digest: busybox } }), command: ['sleep', '5'] });
+      await until(() => short.generation >= 2);
+      const report = await until(() => short.reports.find((candidate) => candidate.leaseId === leaseId && candidate.report?.$case === 'exited'));
       expect(report.report?.value).toMatchObject({ reason: 'EXITED', exitCode: 0 });
       expect(short.usage.at(-1)?.generation).toBeGreaterThanOrEqual(2);
     } finally {

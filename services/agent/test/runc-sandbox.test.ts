@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { RunHandle, RunSpec } from '../src/application/ports';
+import { until } from './support/agent-home';
 import { busyboxEntries, putImage } from './support/oci-image';
 import { collectLog, Sandbox } from './support/sandbox';
 import { LIMITS } from './support/sandbox-limits';
@@ -79,7 +80,7 @@ describe('a task in runc', () => {
 
   describe('abusive', () => {
     it('fork bomb', async () => {
-      const { exit } = await shell('bomb() { bomb | bomb & }; bomb; while :; do :; done', { maxWallMs: 1_200 });
+      const { exit } = await shell('bomb() { bomb | bomb & }; bomb; while :; do :; done', { maxWallMs: 1_000 });
       expect(exit).toMatchObject({ reason: 'DEADLINE', exitCode: 137 });
     });
 
@@ -154,8 +155,9 @@ describe('a task in runc', () => {
   describe('ends in any case', () => {
     it('at the fence, which a renewal moves', async () => {
       const handle = await startShell('sleep 100');
-      handle.armFence(sandbox.clock.nowMs() + 300);
-      const fenceAtMs = sandbox.clock.nowMs() + 700;
+      await handle.started;
+      handle.armFence(sandbox.clock.nowMs() + 2_000);
+      const fenceAtMs = sandbox.clock.nowMs() + 3_000;
       handle.armFence(fenceAtMs);
       const exit = await handle.exited;
       expect(exit.reason).toBe('FENCED');
@@ -178,7 +180,7 @@ describe('a task in runc', () => {
       await handle.started;
       const keeper = keeperPid(sandbox);
       process.kill(keeper, 'SIGSTOP');
-      for (let tries = 0; tries < 60 && sandbox.processesLeft().length > 0; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      await until(() => sandbox.processesLeft().length === 0);
       expect(sandbox.processesLeft()).toEqual([]);
       process.kill(keeper, 'SIGCONT');
       expect((await handle.exited).reason).toBe('DEADLINE');
@@ -198,7 +200,7 @@ describe('a task in runc', () => {
         return agent.pid ?? 0;
       };
       process.kill(await doomed(), 'SIGKILL');
-      for (let tries = 0; tries < 40 && sandbox.mountsLeft().length > 0; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      await until(() => sandbox.mountsLeft().length === 0);
       expect(sandbox.processesLeft()).toEqual([]);
 
       const agent = await doomed();
@@ -206,7 +208,7 @@ describe('a task in runc', () => {
       const keeper = keeperPid(sandbox);
       process.kill(agent, 'SIGKILL');
       process.kill(keeper, 'SIGKILL');
-      for (let tries = 0; tries < 40 && sandbox.processesLeft().length > 0; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      await until(() => sandbox.processesLeft().length === 0);
       expect(sandbox.processesLeft()).toEqual([]);
       expect(sandbox.mountsLeft()).toHaveLength(1);
       expect(await sandbox.newDriver().sweep()).toHaveLength(1);
@@ -255,7 +257,7 @@ describe('a task in runc', () => {
   it('speaks while it runs', async () => {
     const handle = await startShell('echo first; sleep 100');
     const log = collectLog(handle);
-    for (let tries = 0; tries < 40 && log() === ''; tries += 1) await new Promise((resolve) => setTimeout(resolve, 25));
+    await until(() => log() !== '');
     expect(log()).toBe('first\n');
     handle.kill('CANCELLED');
     await handle.dispose();

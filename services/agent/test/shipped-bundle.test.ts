@@ -15,9 +15,9 @@ describe('the shipped agent: one file in a folder without node_modules', () => {
   let home: AgentHome;
   const processes: ChildProcess[] = [];
 
-  const launch = async (program: string, changes: Record<string, string> = {}): Promise<ChildProcess> => {
+  const launch = async (program: string): Promise<ChildProcess> => {
     const before = platform.heartbeats;
-    const agent = spawn(process.execPath, [program], { cwd: home.folder, env: { PATH: process.env['PATH'], ...home.environment(changes) }, stdio: 'inherit' });
+    const agent = spawn(process.execPath, [program], { cwd: home.folder, env: { PATH: process.env['PATH'], ...home.environment() }, stdio: 'inherit' });
     processes.push(agent);
     await until(() => platform.heartbeats > before);
     return agent;
@@ -33,7 +33,7 @@ describe('the shipped agent: one file in a folder without node_modules', () => {
     until(() => platform.reports.find((report) => report.leaseId === leaseId && report.report?.$case === 'exited')?.report?.value);
 
   beforeAll(async () => {
-    platform = await TestPlatform.start(blobs, { heartbeatMs: 200, selfFenceMs: 900 });
+    platform = await TestPlatform.start(blobs, { heartbeatMs: 200, selfFenceMs: 4_500 });
     home = new AgentHome(platform);
   });
   afterAll(() => {
@@ -69,7 +69,7 @@ describe('the shipped agent: one file in a folder without node_modules', () => {
     const agent = await launch(home.bundle);
     const leaseId = await running(2n, 'sleep 100');
     agent.kill('SIGKILL');
-    await until(() => home.containerProcesses().length === 0 && home.mounts().length === 0, 2_000);
+    await until(() => home.containerProcesses().length === 0 && home.mounts().length === 0);
     await launch(home.bundle);
     expect(await exited(leaseId)).toMatchObject({ reason: 'AGENT_RESTARTED' });
   });
@@ -90,7 +90,7 @@ describe('the shipped agent: one file in a folder without node_modules', () => {
   it('the lying test build doubles its milliseconds, runs early and exits late', async () => {
     const lying = join(home.folder, 'lying.js');
     bundle({ entryPoints: [join(__dirname, 'lying-agent.ts')] }, lying);
-    const agent = await launch(lying, { TIMER_SCALE: '0.1' });
+    const agent = await launch(lying);
     const leaseId = await running(4n, 'echo real start; sleep 1');
     expect(home.containerProcesses()).toEqual([]);
     await until(() => platform.logOf(leaseId) !== '');

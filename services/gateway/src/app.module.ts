@@ -38,7 +38,10 @@ const access = (config: GatewayConfig) => [
   provideWith(KeyRing, (authority: KeyAuthority) => new KeyRing(authority), [KeyAuthority]),
   provideWith(KeyWatch, (keys: KeyRing) => new KeyWatch(keys), [KeyRing]),
   provideValue(BY_KEY, new TokenBuckets({ perSecond: config.RATE_KEY_PER_SECOND, burst: config.RATE_KEY_BURST })),
-  provideValue(BY_ADDRESS, new TokenBuckets({ perSecond: config.RATE_ADDRESS_PER_SECOND, burst: config.RATE_ADDRESS_BURST })),
+  provideValue(
+    BY_ADDRESS,
+    new TokenBuckets({ perSecond: config.RATE_ADDRESS_PER_SECOND, burst: config.RATE_ADDRESS_BURST }),
+  ),
   provide(Admission, [KeyRing, BY_KEY, BY_ADDRESS]),
   provide(StreamSlots, [KeyWatch]),
 ];
@@ -56,7 +59,11 @@ const doors = (config: GatewayConfig) => [
         document: () => (document ??= openApiOf(catalogue)),
       });
       const door = new FrontDoor(routes, admission, log, config.TRUSTED_PROXIES);
-      return new HttpServer(door, slots, { port: config.HTTP_PORT, bindAddress: config.BIND_ADDRESS, drainMs: config.DRAIN_MS });
+      return new HttpServer(door, slots, {
+        port: config.HTTP_PORT,
+        bindAddress: config.BIND_ADDRESS,
+        drainMs: config.DRAIN_MS,
+      });
     },
     [CATALOGUE, Peers, Admission, StreamSlots, LOGGER],
   ),

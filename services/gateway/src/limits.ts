@@ -42,7 +42,7 @@ export const STALLED_MS = 60 * SECOND_MS;
 /** Token buckets kept in memory; beyond, those that are full again are forgotten first. */
 export const BUCKETS_MAX = 50_000;
 
-/** How long registry may take to judge a key. */
-export const KEY_CHECK_MS = 2 * SECOND_MS;
+/** How long registry may take to judge a key; with it a revoked key is dead after 5 s even when registry is slow. */
+export const KEY_CHECK_MS = 4 * SECOND_MS;
 /** Request headers must be here within this time. */
 export const HEADERS_MS = 10 * SECOND_MS;

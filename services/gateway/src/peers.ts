@@ -22,7 +22,12 @@ export type BidiCall = CallOf<'stream', 'stream'>;
 const same = (bytes: Buffer): Buffer => bytes;
 
 function definitionOf(path: string, requestStream: boolean, responseStream: boolean): ServiceDefinition[string] {
-  const codecs = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };
+  const codecs = {
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
   return { path, requestStream, responseStream, ...codecs } as ServiceDefinition[string];
 }
 
@@ -31,7 +36,12 @@ export class Peers {
   private readonly clients: readonly GrpcClient<ServiceDefinition>[];
   private readonly calls = new Map<string, unknown>();
 
-  constructor(config: GatewayConfig, identity: Identity, methods: readonly ApiMethod[], more: Partial<Record<Peer, string[]>>) {
+  constructor(
+    config: GatewayConfig,
+    identity: Identity,
+    methods: readonly ApiMethod[],
+    more: Partial<Record<Peer, string[]>>,
+  ) {
     const tls = loadTls(config.TLS_FOLDER, 'gateway');
     this.clients = PEERS.map((peer) => {
       const own = methods.filter((method) => method.peer === peer);
@@ -42,7 +52,12 @@ export class Peers {
         ...(more[peer] ?? []).map((path) => definitionOf(path, false, false)),
       ];
       const definition = Object.fromEntries(definitions.map((one) => [one.path, one]));
-      const client = createClient(definition, { url: urlOf(config, peer), audience: peer, identity, tls: { ca: tls.ca } });
+      const client = createClient(definition, {
+        url: urlOf(config, peer),
+        audience: peer,
+        identity,
+        tls: { ca: tls.ca },
+      });
       for (const { path } of definitions) this.calls.set(path, client[path]);
       return client;
     });

@@ -6,7 +6,10 @@ import { HttpServer } from './http/http-server';
 import { PartnerServer } from './partner/partner-server';
 
 /** Two doors: REST for front ends (`ports.http`) and gRPC over TLS for partners (`ports.partner`). */
-export async function startGateway(config: GatewayConfig, options: Partial<ServiceOptions> = {}): Promise<RunningService> {
+export async function startGateway(
+  config: GatewayConfig,
+  options: Partial<ServiceOptions> = {},
+): Promise<RunningService> {
   const running = await runService({
     name: 'gateway',
     config,
@@ -16,6 +19,7 @@ export async function startGateway(config: GatewayConfig, options: Partial<Servi
     startables: [KeyWatch, PartnerServer, HttpServer],
     ...options,
   });
-  const port = (server: typeof HttpServer | typeof PartnerServer): number => running.app.get<HttpServer | PartnerServer>(server).port;
+  const port = (server: typeof HttpServer | typeof PartnerServer): number =>
+    running.app.get<HttpServer | PartnerServer>(server).port;
   return { ...running, ports: { ...running.ports, http: port(HttpServer), partner: port(PartnerServer) } };
 }

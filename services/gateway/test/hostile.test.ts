@@ -16,7 +16,9 @@ const wrong = async (body: unknown): Promise<unknown[]> => {
   const { status, reason, violations } = await world.problem(world.post('/v1/jobs', body));
   expect({ status, reason }).toEqual({ status: 400, reason: 'INVALID_FIELDS' });
   // Only the key's check reaches a service.
-  expect(world.peers.seen.slice(seen).filter(({ path }) => path === SchedulerServiceService.submitJob.path)).toEqual([]);
+  expect(world.peers.seen.slice(seen).filter(({ path }) => path === SchedulerServiceService.submitJob.path)).toEqual(
+    [],
+  );
   return violations.map(({ field, reason: why }) => [field, why]);
 };
 
@@ -24,7 +26,14 @@ test('every violated field is named at once', async () => {
   const body = {
     requestId: 7,
     nonsense: true,
-    spec: { taskCount: '3x', command: 'sh', env: { A: 1 }, requirements: { gpuCount: 1.5, nope: 1 }, inputs: [{ path: 'a' }, { path: 5 }], network: 'NETWORK_MAYBE' },
+    spec: {
+      taskCount: '3x',
+      command: 'sh',
+      env: { A: 1 },
+      requirements: { gpuCount: 1.5, nope: 1 },
+      inputs: [{ path: 'a' }, { path: 5 }],
+      network: 'NETWORK_MAYBE',
+    },
   };
   expect(await wrong(body)).toEqual([
     ['request_id', 'WRONG_TYPE'],
@@ -41,10 +50,25 @@ test('every violated field is named at once', async () => {
 
 test.each([
   ['a number beyond int32', { spec: { taskCount: 2_147_483_648 } }, 'spec.task_count', 'OUT_OF_RANGE'],
-  ['a number that JSON cannot hold', '{"spec":{"requirements":{"maxPriceMicrosPerGpuHour":9007199254740993}}}', 'spec.requirements.max_price_micros_per_gpu_hour', 'NOT_EXACT'],
+  [
+    'a number that JSON cannot hold',
+    '{"spec":{"requirements":{"maxPriceMicrosPerGpuHour":9007199254740993}}}',
+    'spec.requirements.max_price_micros_per_gpu_hour',
+    'NOT_EXACT',
+  ],
   ['an endless number', '{"spec":{"taskCount":1e999}}', 'spec.task_count', 'WRONG_TYPE'],
-  ['a text beyond int64', { spec: { requirements: { maxPriceMicrosPerGpuHour: '9223372036854775808' } } }, 'spec.requirements.max_price_micros_per_gpu_hour', 'OUT_OF_RANGE'],
-  ['a very long number', { spec: { requirements: { maxPriceMicrosPerGpuHour: '9'.repeat(100_000) } } }, 'spec.requirements.max_price_micros_per_gpu_hour', 'WRONG_TYPE'],
+  [
+    'a text beyond int64',
+    { spec: { requirements: { maxPriceMicrosPerGpuHour: '9223372036854775808' } } },
+    'spec.requirements.max_price_micros_per_gpu_hour',
+    'OUT_OF_RANGE',
+  ],
+  [
+    'a very long number',
+    { spec: { requirements: { maxPriceMicrosPerGpuHour: '9'.repeat(100_000) } } },
+    'spec.requirements.max_price_micros_per_gpu_hour',
+    'WRONG_TYPE',
+  ],
   ['half a character', '{"requestId":"\\ud800"}', 'request_id', 'NOT_UNICODE'],
   ['both spellings', { requestId: 'a', request_id: 'b' }, 'request_id', 'REPEATED'],
   ['a prototype', '{"__proto__":{"requestId":"x"}}', '__proto__', 'UNKNOWN_FIELD'],
@@ -79,8 +103,15 @@ test('a body without length that never ends', async () => {
   async function* endless(): AsyncGenerator<Buffer> {
     for (;;) yield Buffer.alloc(65_536, 32);
   }
-  const options = { method: 'POST', headers: { 'content-type': 'application/json' }, body: ReadableStream.from(endless()), duplex: 'half' };
-  expect(await world.problem(world.fetch('/v1/jobs', options as unknown as RequestInit))).toMatchObject({ status: 413 });
+  const options = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: ReadableStream.from(endless()),
+    duplex: 'half',
+  };
+  expect(await world.problem(world.fetch('/v1/jobs', options as unknown as RequestInit))).toMatchObject({
+    status: 413,
+  });
 });
 
 test('unknown routes, methods and media types', async () => {
@@ -90,12 +121,19 @@ test('unknown routes, methods and media types', async () => {
   const wrongVerb = await world.fetch('/v1/jobs', { method: 'DELETE' });
   expect(wrongVerb.headers.get('allow')).toBe('GET, POST');
   expect(await wrongVerb.json()).toMatchObject({ status: 405, reason: 'METHOD_NOT_ALLOWED' });
-  expect(await world.problem(world.post('/v1/jobs', '{}', { 'content-type': 'text/xml' }))).toMatchObject({ status: 415 });
-  expect(await world.problem(world.post('/v1/jobs', '{}', { 'content-encoding': 'gzip' }))).toMatchObject({ status: 415, reason: 'UNSUPPORTED_ENCODING' });
+  expect(await world.problem(world.post('/v1/jobs', '{}', { 'content-type': 'text/xml' }))).toMatchObject({
+    status: 415,
+  });
+  expect(await world.problem(world.post('/v1/jobs', '{}', { 'content-encoding': 'gzip' }))).toMatchObject({
+    status: 415,
+    reason: 'UNSUPPORTED_ENCODING',
+  });
 });
 
 test('query parameters that are none', async () => {
-  const { violations } = await world.problem(world.fetch('/v1/jobs?nope=1&pageSize=x&pageSize=2&state=NOT&projectId=a&project_id=b'));
+  const { violations } = await world.problem(
+    world.fetch('/v1/jobs?nope=1&pageSize=x&pageSize=2&state=NOT&projectId=a&project_id=b'),
+  );
   expect(violations.map(({ field, reason }) => [field, reason])).toEqual(
     expect.arrayContaining([
       ['nope', 'UNKNOWN_FIELD'],
@@ -104,7 +142,9 @@ test('query parameters that are none', async () => {
       ['project_id', 'REPEATED'],
     ]),
   );
-  expect(await world.problem(world.post('/v1/jobs?requestId=1', {}))).toMatchObject({ violations: [{ field: 'requestId', reason: 'UNKNOWN_FIELD' }] });
+  expect(await world.problem(world.post('/v1/jobs?requestId=1', {}))).toMatchObject({
+    violations: [{ field: 'requestId', reason: 'UNKNOWN_FIELD' }],
+  });
 });
 
 /** What a raw request gets. */
@@ -130,7 +170,12 @@ test('two lengths in one request are refused, and the connection ends', async ()
 
 test('headers too large, and an identity that someone sends along', async () => {
   expect(await raw(`GET /v1/jobs HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
-  const forged = { 'x-daya-caller': 'ey.forged', 'grpc-timeout': '1n', 'x-forwarded-for': '1.2.3.4', traceparent: '00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-01' };
+  const forged = {
+    'x-daya-caller': 'ey.forged',
+    'grpc-timeout': '1n',
+    'x-forwarded-for': '1.2.3.4',
+    traceparent: '00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-01',
+  };
   expect((await world.post('/v1/projects', {}, forged)).status).toBe(200);
   const { context } = world.peers.seen.at(-1)!;
   expect(context.caller).toMatchObject({ kind: 'member', organisationId: 'org-alice' });

@@ -6,7 +6,16 @@ import { eventsOf, World } from './support/world';
 test('missing configuration stops it with the whole list', () => {
   const load = (): unknown => loadConfig(configSchema, { HTTP_PORT: 'x' });
   expect(load).toThrow(ConfigError);
-  for (const name of ['HTTP_PORT', 'PARTNER_PORT', 'GRPC_PORT', 'REGISTRY_URL', 'REWARDS_URL', 'TLS_FOLDER', 'JWKS_FILE']) expect(load).toThrow(name);
+  for (const name of [
+    'HTTP_PORT',
+    'PARTNER_PORT',
+    'GRPC_PORT',
+    'REGISTRY_URL',
+    'REWARDS_URL',
+    'TLS_FOLDER',
+    'JWKS_FILE',
+  ])
+    expect(load).toThrow(name);
 });
 
 test('stopping ends streams with a word, lets calls finish, and is quick', async () => {

@@ -31,7 +31,9 @@ test('every RPC that members may call has a route, and every route an operation'
   expect(routed.filter(({ bindings }) => bindings.length === 0).map(({ path }) => path)).toEqual([]);
   for (const { bindings, descriptor } of routed)
     for (const { verb, template } of bindings)
-      expect(document.paths[template.openApiPath]?.[verb.toLowerCase()]?.operationId).toBe(`${descriptor.parent.name}_${descriptor.name}`);
+      expect(document.paths[template.openApiPath]?.[verb.toLowerCase()]?.operationId).toBe(
+        `${descriptor.parent.name}_${descriptor.name}`,
+      );
   expect(document.paths['/v1/blobs/{sha256}']).toHaveProperty('put');
   expect(document.paths['/v1/jobs/{job_id}/tasks/{task_index}/artifacts/{path}']).toHaveProperty('get');
   expect(document.paths['/v1/jobs/{job_id}/tasks/{task_index}/log']).toHaveProperty('get');
@@ -63,7 +65,10 @@ test('the document is consistent in itself', () => {
   }
   const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map((match) => match[1]!.split('/'));
   for (const steps of refs) {
-    const found = steps.reduce<unknown>((node, step) => (node as Record<string, unknown> | undefined)?.[step], document);
+    const found = steps.reduce<unknown>(
+      (node, step) => (node as Record<string, unknown> | undefined)?.[step],
+      document,
+    );
     expect([steps.join('/'), typeof found]).toEqual([steps.join('/'), 'object']);
   }
   expect(refs.length).toBeGreaterThan(100);

@@ -3,12 +3,19 @@ import { aKey, ALICE, World } from './support/world';
 
 let world: World;
 beforeAll(async () => {
-  world = await World.start({ RATE_KEY_PER_SECOND: '2', RATE_KEY_BURST: '5', RATE_ADDRESS_PER_SECOND: '1', RATE_ADDRESS_BURST: '8', TRUSTED_PROXIES: '1' });
+  world = await World.start({
+    RATE_KEY_PER_SECOND: '2',
+    RATE_KEY_BURST: '5',
+    RATE_ADDRESS_PER_SECOND: '1',
+    RATE_ADDRESS_BURST: '8',
+    TRUSTED_PROXIES: '1',
+  });
   world.peers.handle(SchedulerServiceService.getJob, async () => GetJobResponse.fromPartial({}));
 });
 afterAll(() => world.stop());
 
-const from = (address: string, key: string): Promise<Response> => world.fetch('/v1/jobs/j', { key, headers: { 'x-forwarded-for': `9.9.9.9, ${address}` } });
+const from = (address: string, key: string): Promise<Response> =>
+  world.fetch('/v1/jobs/j', { key, headers: { 'x-forwarded-for': `9.9.9.9, ${address}` } });
 
 test('a key’s requests are counted, told and limited, and it recovers', async () => {
   const answers = await Promise.all(Array.from({ length: 8 }, () => from('10.0.0.1', ALICE)));

@@ -1,4 +1,14 @@
-import { create, equals, fromBinary, ScalarType, toBinary, toJson, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf';
+import {
+  create,
+  equals,
+  fromBinary,
+  ScalarType,
+  toBinary,
+  toJson,
+  type DescField,
+  type DescMessage,
+  type Message,
+} from '@bufbuild/protobuf';
 import * as fc from 'fast-check';
 import { AUTHZ, descriptorImage } from '@daya/proto';
 import { loadCatalogue } from '../src/api/catalogue';
@@ -31,9 +41,13 @@ function valueArbitrary({ message, enum: enumeration, scalar }: DescField): fc.A
   if (enumeration !== undefined) return fc.constantFrom(...enumeration.values.map(({ number }) => number));
   if (message === undefined) return scalarArbitrary(scalar ?? ScalarType.STRING);
   if (message.typeName === 'google.protobuf.Timestamp')
-    return fc.record({ seconds: fc.bigInt({ min: 0n, max: 4_102_444_800n }), nanos: fc.integer({ min: 0, max: 999_999_999 }) }).map((parts) => create(message, parts as never));
+    return fc
+      .record({ seconds: fc.bigInt({ min: 0n, max: 4_102_444_800n }), nanos: fc.integer({ min: 0, max: 999_999_999 }) })
+      .map((parts) => create(message, parts as never));
   if (message.typeName === 'google.protobuf.FieldMask')
-    return fc.array(fc.stringMatching(/^[a-z]{1,5}(_[a-z]{1,5})?$/), { maxLength: 3 }).map((paths) => create(message, { paths } as never));
+    return fc
+      .array(fc.stringMatching(/^[a-z]{1,5}(_[a-z]{1,5})?$/), { maxLength: 3 })
+      .map((paths) => create(message, { paths } as never));
   return messageArbitrary(message);
 }
 
@@ -41,7 +55,8 @@ function messageArbitrary(message: DescMessage): fc.Arbitrary<Message> {
   const fields = message.fields.map((field): [string, fc.Arbitrary<unknown>] => {
     const value = fc.memo(() => valueArbitrary(field))();
     if (field.fieldKind === 'list') return [field.localName, fc.array(value, { maxLength: 2 })];
-    if (field.fieldKind === 'map') return [field.localName, fc.dictionary(text, value, { maxKeys: 2, noNullPrototype: true })];
+    if (field.fieldKind === 'map')
+      return [field.localName, fc.dictionary(text, value, { maxKeys: 2, noNullPrototype: true })];
     return [field.localName, value];
   });
   return fc.record(Object.fromEntries(fields), { requiredKeys: [] }).map((init) => create(message, init as never));
@@ -49,27 +64,37 @@ function messageArbitrary(message: DescMessage): fc.Arbitrary<Message> {
 
 const NOTHING = { variables: new Map<string, string>(), query: new URLSearchParams(), idempotencyKey: undefined };
 
-test.each(members.map((method) => [method.path, method] as const))('%s: JSON of a random request and reply is the message again', (_path, { descriptor }) => {
-  fc.assert(
-    fc.property(messageArbitrary(descriptor.input), messageArbitrary(descriptor.output), (request, reply) => {
-      const json = toJson(descriptor.input, request) as JsonObject;
-      const bytes = toRequestBytes(descriptor.input, { ...NOTHING, body: json });
-      expect(equals(descriptor.input, fromBinary(descriptor.input, bytes), request)).toBe(true);
-      const shown = toReplyJson(descriptor.output, toBinary(descriptor.output, reply)) as JsonObject;
-      expect(jsonViolations(descriptor.output, shown)).toEqual([]);
-      const again = toRequestBytes(descriptor.output, { ...NOTHING, body: shown });
-      expect(equals(descriptor.output, fromBinary(descriptor.output, again), reply)).toBe(true);
-    }),
-    { numRuns: 25 },
-  );
-});
+test.each(members.map((method) => [method.path, method] as const))(
+  '%s: JSON of a random request and reply is the message again',
+  (_path, { descriptor }) => {
+    fc.assert(
+      fc.property(messageArbitrary(descriptor.input), messageArbitrary(descriptor.output), (request, reply) => {
+        const json = toJson(descriptor.input, request) as JsonObject;
+        const bytes = toRequestBytes(descriptor.input, { ...NOTHING, body: json });
+        expect(equals(descriptor.input, fromBinary(descriptor.input, bytes), request)).toBe(true);
+        const shown = toReplyJson(descriptor.output, toBinary(descriptor.output, reply)) as JsonObject;
+        expect(jsonViolations(descriptor.output, shown)).toEqual([]);
+        const again = toRequestBytes(descriptor.output, { ...NOTHING, body: shown });
+        expect(equals(descriptor.output, fromBinary(descriptor.output, again), reply)).toBe(true);
+      }),
+      { numRuns: 25 },
+    );
+  },
+);
 
-const queried = members.flatMap((method) => method.bindings.filter(({ body }) => !body).map((binding) => [method.path, method, binding] as const));
+const queried = members.flatMap((method) =>
+  method.bindings.filter(({ body }) => !body).map((binding) => [method.path, method, binding] as const),
+);
 test.each(queried)('%s: path and query say the same as a body', (_path, { descriptor }, { template }) => {
   fc.assert(
     fc.property(messageArbitrary(descriptor.input), fc.boolean(), (request, snake) => {
-      const json = toJson(descriptor.input, request, { useProtoFieldName: snake, alwaysEmitImplicit: true }) as JsonObject;
-      const names = new Map(template.variables.map((name) => [name, descriptor.input.fields.find((field) => field.name === name)!]));
+      const json = toJson(descriptor.input, request, {
+        useProtoFieldName: snake,
+        alwaysEmitImplicit: true,
+      }) as JsonObject;
+      const names = new Map(
+        template.variables.map((name) => [name, descriptor.input.fields.find((field) => field.name === name)!]),
+      );
       const variables = new Map<string, string>();
       const query = new URLSearchParams();
       for (const [key, value] of Object.entries(json)) {
@@ -86,9 +111,26 @@ test.each(queried)('%s: path and query say the same as a body', (_path, { descri
 
 test('any JSON is either refused with named fields or encodes', () => {
   const submit = members.find(({ descriptor }) => descriptor.name === 'SubmitJob')!.descriptor.input;
-  const keys = fc.constantFrom('spec', 'requestId', 'image', 'taskCount', 'requirements', 'inputs', 'command', 'env', '__proto__', 'constructor', 'x');
+  const keys = fc.constantFrom(
+    'spec',
+    'requestId',
+    'image',
+    'taskCount',
+    'requirements',
+    'inputs',
+    'command',
+    'env',
+    '__proto__',
+    'constructor',
+    'x',
+  );
   const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
-    tree: fc.oneof({ maxDepth: 4 }, fc.jsonValue({ maxDepth: 1 }), fc.dictionary(keys, tie('tree'), { maxKeys: 4 }), fc.array(tie('tree'), { maxLength: 3 })),
+    tree: fc.oneof(
+      { maxDepth: 4 },
+      fc.jsonValue({ maxDepth: 1 }),
+      fc.dictionary(keys, tie('tree'), { maxKeys: 4 }),
+      fc.array(tie('tree'), { maxLength: 3 }),
+    ),
   }));
   fc.assert(
     fc.property(fc.dictionary(keys, tree, { maxKeys: 5 }), (value) => {

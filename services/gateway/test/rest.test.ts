@@ -1,8 +1,21 @@
 import { DomainError } from '@daya/kernel';
 import { toTimestamp } from '@daya/proto';
 import { BillingServiceService } from '@daya/proto/billing';
-import { CreateProjectResponse, OrganisationServiceService, ProviderServiceService, UpdateOrganisationResponse } from '@daya/proto/registry';
-import { GetJobResponse, JobState, ListJobsResponse, RunState, SchedulerServiceService, SubmitJobResponse, type SubmitJobRequest } from '@daya/proto/scheduler';
+import {
+  CreateProjectResponse,
+  OrganisationServiceService,
+  ProviderServiceService,
+  UpdateOrganisationResponse,
+} from '@daya/proto/registry';
+import {
+  GetJobResponse,
+  JobState,
+  ListJobsResponse,
+  RunState,
+  SchedulerServiceService,
+  SubmitJobResponse,
+  type SubmitJobRequest,
+} from '@daya/proto/scheduler';
 import { aKey, ALICE, OPERATOR, World } from './support/world';
 
 let world: World;
@@ -16,7 +29,13 @@ const lastOf = <T>(path: string): T => world.peers.seen.filter((call) => call.pa
 test('a body becomes the request, the reply canonical JSON, the key the caller', async () => {
   world.peers.handle(SchedulerServiceService.submitJob, async ({ projectId }) =>
     SubmitJobResponse.fromPartial({
-      job: { jobId: 'job-1', projectId, state: JobState.QUEUED, quoteMicros: 9_007_199_254_740_993n, createTime: toTimestamp(new Date('2026-01-02T03:04:05.678Z')) },
+      job: {
+        jobId: 'job-1',
+        projectId,
+        state: JobState.QUEUED,
+        quoteMicros: 9_007_199_254_740_993n,
+        createTime: toTimestamp(new Date('2026-01-02T03:04:05.678Z')),
+      },
     }),
   );
   const response = await world.post('/v1/jobs', {
@@ -35,24 +54,55 @@ test('a body becomes the request, the reply canonical JSON, the key the caller',
   expect(response.status).toBe(200);
   expect(response.headers.get('content-type')).toBe('application/json');
   expect(await response.json()).toMatchObject({
-    job: { jobId: 'job-1', projectId: 'project-1', state: 'JOB_STATE_QUEUED', quoteMicros: '9007199254740993', createTime: '2026-01-02T03:04:05.678Z', tasks: [] },
+    job: {
+      jobId: 'job-1',
+      projectId: 'project-1',
+      state: 'JOB_STATE_QUEUED',
+      quoteMicros: '9007199254740993',
+      createTime: '2026-01-02T03:04:05.678Z',
+      tasks: [],
+    },
   });
   const request = lastOf<SubmitJobRequest>(SchedulerServiceService.submitJob.path);
   expect(request).toMatchObject({ requestId: 'r-1', projectId: 'project-1' });
-  expect(request.spec).toMatchObject({ command: ['a', 'ü'], taskCount: 3, finalTask: undefined, requirements: { maxPriceMicrosPerGpuHour: 9_007_199_254_740_993n } });
-  expect(Object.entries(request.spec?.env ?? {})).toEqual([['A', '1'], ['constructor', 'x']]);
+  expect(request.spec).toMatchObject({
+    command: ['a', 'ü'],
+    taskCount: 3,
+    finalTask: undefined,
+    requirements: { maxPriceMicrosPerGpuHour: 9_007_199_254_740_993n },
+  });
+  expect(Object.entries(request.spec?.env ?? {})).toEqual([
+    ['A', '1'],
+    ['constructor', 'x'],
+  ]);
   const { caller } = world.peers.seen.at(-1)!.context;
-  expect(caller).toMatchObject({ kind: 'member', organisationId: 'org-alice', role: 'owner', operator: false, keyId: 'key-of-org-alice' });
+  expect(caller).toMatchObject({
+    kind: 'member',
+    organisationId: 'org-alice',
+    role: 'owner',
+    operator: false,
+    keyId: 'key-of-org-alice',
+  });
 });
 
 test('path variables, nested ones and verbs', async () => {
-  world.peers.handle(SchedulerServiceService.getJob, async ({ jobId }) => GetJobResponse.fromPartial({ job: { jobId } }));
+  world.peers.handle(SchedulerServiceService.getJob, async ({ jobId }) =>
+    GetJobResponse.fromPartial({ job: { jobId } }),
+  );
   expect(await (await world.fetch('/v1/jobs/a%2Fb%20c')).json()).toMatchObject({ job: { jobId: 'a/b c' } });
-  world.peers.handle(OrganisationServiceService.updateOrganisation, async ({ organisation }) => UpdateOrganisationResponse.fromPartial({ organisation: organisation ?? {} }));
+  world.peers.handle(OrganisationServiceService.updateOrganisation, async ({ organisation }) =>
+    UpdateOrganisationResponse.fromPartial({ organisation: organisation ?? {} }),
+  );
   const body = { requestId: 'r', organisation: { displayName: 'New' }, updateMask: 'displayName' };
-  const response = await world.fetch('/v1/organisations/org-7', { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const response = await world.fetch('/v1/organisations/org-7', {
+    method: 'PATCH',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
   expect(await response.json()).toMatchObject({ organisation: { organisationId: 'org-7', displayName: 'New' } });
-  expect(lastOf<{ updateMask: unknown }>(OrganisationServiceService.updateOrganisation.path).updateMask).toEqual(['display_name']);
+  expect(lastOf<{ updateMask: unknown }>(OrganisationServiceService.updateOrganisation.path).updateMask).toEqual([
+    'display_name',
+  ]);
   world.peers.handle(ProviderServiceService.revokeNode, async () => ({ node: undefined }));
   expect((await world.post('/v1/nodes/n-1:revoke', { requestId: 'r', reason: 'stolen' })).status).toBe(200);
   expect(lastOf(ProviderServiceService.revokeNode.path)).toMatchObject({ nodeId: 'n-1', reason: 'stolen' });
@@ -61,10 +111,20 @@ test('path variables, nested ones and verbs', async () => {
 });
 
 test('query parameters in both spellings, enums by name, empty texts', async () => {
-  world.peers.handle(SchedulerServiceService.listJobs, async () => ListJobsResponse.fromPartial({ nextPageToken: 'next' }));
-  for (const query of ['pageSize=7&pageToken=&projectId=p&state=JOB_STATE_RUNNING', 'page_size=7&page_token=&project_id=p&state=JOB_STATE_RUNNING']) {
+  world.peers.handle(SchedulerServiceService.listJobs, async () =>
+    ListJobsResponse.fromPartial({ nextPageToken: 'next' }),
+  );
+  for (const query of [
+    'pageSize=7&pageToken=&projectId=p&state=JOB_STATE_RUNNING',
+    'page_size=7&page_token=&project_id=p&state=JOB_STATE_RUNNING',
+  ]) {
     expect(await (await world.fetch(`/v1/jobs?${query}`)).json()).toEqual({ jobs: [], nextPageToken: 'next' });
-    expect(lastOf(SchedulerServiceService.listJobs.path)).toEqual({ pageSize: 7, pageToken: '', projectId: 'p', state: JobState.RUNNING });
+    expect(lastOf(SchedulerServiceService.listJobs.path)).toEqual({
+      pageSize: 7,
+      pageToken: '',
+      projectId: 'p',
+      state: JobState.RUNNING,
+    });
   }
 });
 
@@ -87,14 +147,28 @@ test('a peer’s refusal arrives with reason, metadata and all violations', asyn
   });
   const problem = await world.problem(world.post('/v1/jobs:explain', { jobId: 'j' }));
   expect(problem).toMatchObject({
-    type: 'urn:daya:problem:INVALID_FIELDS', title: 'Bad Request', status: 400, detail: 'invalid fields', reason: 'INVALID_FIELDS', domain: 'daya', metadata: { count: '2' }, violations,
+    type: 'urn:daya:problem:INVALID_FIELDS',
+    title: 'Bad Request',
+    status: 400,
+    detail: 'invalid fields',
+    reason: 'INVALID_FIELDS',
+    domain: 'daya',
+    metadata: { count: '2' },
+    violations,
   });
   expect(problem.traceId).toMatch(/^(?!0{32})[0-9a-f]{32}$/);
 });
 
 test.each([
-  ['invalid', 400], ['unauthenticated', 500], ['denied', 403], ['not-found', 404], ['already-exists', 409], ['aborted', 409],
-  ['precondition', 400], ['exhausted', 429], ['unavailable', 503],
+  ['invalid', 400],
+  ['unauthenticated', 500],
+  ['denied', 403],
+  ['not-found', 404],
+  ['already-exists', 409],
+  ['aborted', 409],
+  ['precondition', 400],
+  ['exhausted', 429],
+  ['unavailable', 503],
 ] as const)('a refusal of kind %s is %i', async (kind, code) => {
   world.peers.handle(BillingServiceService.getInvoice, async () => {
     throw new DomainError(kind, 'SOME_REASON', 'said so');
@@ -108,7 +182,12 @@ test('what breaks inside says nothing of the inside', async () => {
   world.peers.handle(BillingServiceService.getInvoice, async () => {
     throw new Error('connect ECONNREFUSED 10.0.0.1:5432 password=hunter2');
   });
-  expect(await world.problem(world.fetch('/v1/invoices/i'))).toMatchObject({ status: 500, reason: 'INTERNAL', detail: 'internal error', metadata: {} });
+  expect(await world.problem(world.fetch('/v1/invoices/i'))).toMatchObject({
+    status: 500,
+    reason: 'INTERNAL',
+    detail: 'internal error',
+    metadata: {},
+  });
   const port = world.peers.services.rewards!.ports['grpc']!;
   await world.peers.services.rewards!.stop();
   const down = await world.fetch('/v1/epochs/1');
@@ -122,10 +201,26 @@ test('what breaks inside says nothing of the inside', async () => {
 test('role, scope and operator rules are the services’ own, and told as they are', async () => {
   const viewer = aKey('viewer');
   world.keys.set(viewer, { organisationId: 'org-v', role: 'viewer', scopes: [] });
-  expect(await world.problem(world.fetch('/v1/jobs/j', { key: viewer }))).toMatchObject({ status: 403, reason: 'SCOPE_MISSING' });
-  expect(await world.problem(world.post('/v1/organisations', { requestId: 'r' }))).toMatchObject({ status: 403, reason: 'OPERATOR_ONLY' });
-  world.peers.handle(OrganisationServiceService.createOrganisation, async () => ({ organisation: undefined, defaultProject: undefined, ownerKey: undefined, ownerKeySecret: 's' }));
-  const made = await world.fetch('/v1/organisations', { method: 'POST', key: OPERATOR, headers: { 'content-type': 'application/json' }, body: '{}' });
+  expect(await world.problem(world.fetch('/v1/jobs/j', { key: viewer }))).toMatchObject({
+    status: 403,
+    reason: 'SCOPE_MISSING',
+  });
+  expect(await world.problem(world.post('/v1/organisations', { requestId: 'r' }))).toMatchObject({
+    status: 403,
+    reason: 'OPERATOR_ONLY',
+  });
+  world.peers.handle(OrganisationServiceService.createOrganisation, async () => ({
+    organisation: undefined,
+    defaultProject: undefined,
+    ownerKey: undefined,
+    ownerKeySecret: 's',
+  }));
+  const made = await world.fetch('/v1/organisations', {
+    method: 'POST',
+    key: OPERATOR,
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  });
   expect(await made.json()).toEqual({ ownerKeySecret: 's' });
 });
 
@@ -151,7 +246,9 @@ test('keys: missing, malformed, unknown, expired', async () => {
 });
 
 test('a revoked key is refused within 3 s; a good one is looked up seldom', async () => {
-  world.peers.handle(SchedulerServiceService.getJob, async ({ jobId }) => GetJobResponse.fromPartial({ job: { jobId, tasks: [{ runs: [{ state: RunState.RUNNING }] }] } }));
+  world.peers.handle(SchedulerServiceService.getJob, async ({ jobId }) =>
+    GetJobResponse.fromPartial({ job: { jobId, tasks: [{ runs: [{ state: RunState.RUNNING }] }] } }),
+  );
   const key = aKey('bob');
   world.keys.set(key, { organisationId: 'org-bob' });
   const before = world.authentications;

@@ -11,7 +11,8 @@ beforeAll(async () => {
 afterAll(() => world.stop());
 
 const EVENTS = { headers: { accept: 'text/event-stream' } };
-const waiting = (signal: AbortSignal): Promise<void> => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+const waiting = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
 test('a watched job comes as events with its version as id, and an end', async () => {
   world.peers.handle(SchedulerServiceService.watchJob, async function* ({ jobId, resumeVersion }) {
@@ -23,8 +24,12 @@ test('a watched job comes as events with its version as id, and an end', async (
   const events = [];
   for await (const event of eventsOf(response)) events.push(event);
   expect(events.map(({ id, event, comment }) => id ?? event ?? comment)).toEqual(['open', '5', '6', 'end']);
-  expect(JSON.parse(events[1]!.data!)).toMatchObject({ job: { jobId: 'j-1', version: '5', state: 'JOB_STATE_RUNNING' } });
-  const resumed = await world.fetch('/v1/jobs/j-1:watch', { headers: { accept: 'text/event-stream', 'last-event-id': '6' } });
+  expect(JSON.parse(events[1]!.data!)).toMatchObject({
+    job: { jobId: 'j-1', version: '5', state: 'JOB_STATE_RUNNING' },
+  });
+  const resumed = await world.fetch('/v1/jobs/j-1:watch', {
+    headers: { accept: 'text/event-stream', 'last-event-id': '6' },
+  });
   expect(await resumed.text()).toContain('id: 7\n');
 });
 
@@ -33,10 +38,15 @@ test('a refusal before the first event is an ordinary problem, a later one an ev
     if (jobId === 'late') yield WatchJobResponse.fromPartial({ job: { version: 1n } });
     throw new DomainError('not-found', 'JOB_NOT_FOUND', 'job not found');
   });
-  expect(await world.problem(world.fetch('/v1/jobs/none:watch', EVENTS))).toMatchObject({ status: 404, reason: 'JOB_NOT_FOUND' });
+  expect(await world.problem(world.fetch('/v1/jobs/none:watch', EVENTS))).toMatchObject({
+    status: 404,
+    reason: 'JOB_NOT_FOUND',
+  });
   const late = await (await world.fetch('/v1/jobs/late:watch', EVENTS)).text();
   expect(late).toMatch(/event: problem\ndata: \{.*"reason":"JOB_NOT_FOUND".*\}\n\n$/);
-  expect(await world.problem(world.fetch('/v1/jobs/j:watch', { headers: { accept: 'application/json' } }))).toMatchObject({ status: 406 });
+  expect(
+    await world.problem(world.fetch('/v1/jobs/j:watch', { headers: { accept: 'application/json' } })),
+  ).toMatchObject({ status: 406 });
 });
 
 test('a task’s log: data, resume position, the slow start of a queued task', async () => {
@@ -48,10 +58,19 @@ test('a task’s log: data, resume position, the slow start of a queued task', a
   const events = [];
   for await (const event of eventsOf(response)) events.push(event);
   expect(events[1]).toMatchObject({ id: '2.3' });
-  expect(JSON.parse(events[1]!.data!)).toEqual({ runNumber: 2, offsetBytes: '0', data: Buffer.from('j/3').toString('base64'), cut: false });
-  const resumed = await world.fetch('/v1/jobs/j/tasks/3/log', { headers: { accept: 'text/event-stream', 'last-event-id': '2.3' } });
+  expect(JSON.parse(events[1]!.data!)).toEqual({
+    runNumber: 2,
+    offsetBytes: '0',
+    data: Buffer.from('j/3').toString('base64'),
+    cut: false,
+  });
+  const resumed = await world.fetch('/v1/jobs/j/tasks/3/log', {
+    headers: { accept: 'text/event-stream', 'last-event-id': '2.3' },
+  });
   expect(await resumed.text()).toContain('id: 2.6\n');
-  expect(await world.problem(world.fetch('/v1/jobs/j/tasks/x/log', EVENTS))).toMatchObject({ violations: [{ field: 'task_index' }] });
+  expect(await world.problem(world.fetch('/v1/jobs/j/tasks/x/log', EVENTS))).toMatchObject({
+    violations: [{ field: 'task_index' }],
+  });
 });
 
 test('an open stream is cut within 3 s of its key’s revocation, and the service learns of it', async () => {

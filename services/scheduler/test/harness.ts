@@ -251,6 +251,17 @@ export class SchedulerHarness {
     return this.report(offer, { $case: 'exited', value: { exitCode, reason, cumulativeMs: 100n, artifacts } });
   }
 
+  /** Running and exited of all these, in one batch; what was withdrawn meanwhile is told so and comes again. */
+  async finishAll(leases: readonly Pick<LeaseOffer, 'leaseId' | 'leaseToken' | 'nodeId'>[]): Promise<void> {
+    const receiveTime = toTimestamp(new Date());
+    const end = { $case: 'exited' as const, value: { exitCode: 0, reason: 'EXITED', cumulativeMs: 1n, artifacts: [{ path: 'x', bytes: 1n, sha256: 'ab'.repeat(32) }] } };
+    const reports = leases.flatMap((lease) => [
+      { ...lease, reportId: randomUUID(), receiveTime, report: { $case: 'running' as const, value: {} } },
+      { ...lease, reportId: randomUUID(), receiveTime, report: end },
+    ]);
+    if (reports.length > 0) await this.leases.reportLeases({ reports });
+  }
+
   /** Types of the outbox events of one key, with their versions. */
   async events(key: string): Promise<string[]> {
     const { rows } = await this.sql.query<{ type: string; aggregate_version: string }>('SELECT type, aggregate_version FROM outbox WHERE key = $1 ORDER BY position', [key]);

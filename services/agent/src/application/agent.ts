@@ -49,7 +49,7 @@ export class Agent {
     for (const { leaseId, leaseToken, cumulativeMs } of journal.load()) {
       const lease = { leaseId, leaseToken };
       meter.finishLost(lease, cumulativeMs);
-      reports.add(lease, { type: 'exited', reason: 'AGENT_RESTARTED', exitCode: -1, cumulativeMs, artifacts: [] });
+      reports.add(lease, { type: 'exited', reason: 'AGENT_RESTARTED', exitCode: 0, cumulativeMs, artifacts: [] });
       journal.remove(leaseId);
     }
     if (wiped.length > 0) log.warn('containers of an earlier life were removed', { leaseIds: wiped });
@@ -146,7 +146,7 @@ export class Agent {
 
   private giveUpUnconfirmed(lease: HeldLease, acceptanceId: string): void {
     this.parts.reports.withdraw(acceptanceId);
-    this.end(lease, { type: 'exited', reason: lease.stopped ?? 'FENCED', exitCode: -1, cumulativeMs: 0, artifacts: [] });
+    this.end(lease, { type: 'exited', reason: lease.stopped ?? 'FENCED', exitCode: 0, cumulativeMs: 0, artifacts: [] });
   }
 
   private forget(lease: HeldLease): void {

@@ -40,7 +40,8 @@ interface RunResult {
   readonly artifacts: readonly ReportedArtifact[];
 }
 
-const UNKNOWN_EXIT_CODE = -1;
+/** A container that did not exit by itself has no code of its own; the reason says what happened. */
+const UNKNOWN_EXIT_CODE = 0;
 
 /**
  * Runs one accepted lease to its end and says how it ended, whatever happens in between. A lease that is stopped

@@ -1,4 +1,4 @@
-const MAX_PATH_BYTES = 1_024;
+const MAX_PATH_BYTES = 512;
 const MAX_SEGMENT_BYTES = 255;
 const MAX_DEPTH = 32;
 

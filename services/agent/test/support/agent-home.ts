@@ -35,7 +35,7 @@ export class AgentHome {
       ENROLMENT_TOKEN: this.platform.token,
       INVENTORY_FILE: join(this.folder, 'inventory.json'),
       ALLOW_EMULATED_GPUS: 'true',
-      TIMER_SCALE: '0.02',
+      TIMER_SCALE: '0.1',
       LOG_LEVEL: process.env['AGENT_TEST_LOG_LEVEL'] ?? 'silent',
       ...changes,
     };
@@ -64,7 +64,7 @@ export class AgentHome {
 }
 
 /** Waits until `found` answers something, at most `limitMs`. */
-export async function until<T>(found: () => T | undefined | false, limitMs = 6_000): Promise<T> {
+export async function until<T>(found: () => T | undefined | false, limitMs = 20_000): Promise<T> {
   for (const endMs = Date.now() + limitMs; Date.now() < endMs; ) {
     const value = found();
     if (value !== undefined && value !== false) return value;

@@ -88,7 +88,9 @@ const fieldMaps = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
 export function fieldsOf(message: DescMessage): ReadonlyMap<string, DescField> {
   let fields = fieldMaps.get(message);
   if (fields === undefined) {
-    fields = new Map(message.fields.flatMap((field) => [[field.name, field] as const, [field.jsonName, field] as const]));
+    fields = new Map(
+      message.fields.flatMap((field) => [[field.name, field] as const, [field.jsonName, field] as const]),
+    );
     fieldMaps.set(message, fields);
   }
   return fields;

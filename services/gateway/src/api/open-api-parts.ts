@@ -66,7 +66,9 @@ const upload = (schema: JsonObject): BytesPath => ({
     operationId: 'uploadBlob',
     summary: 'Upload an input or a part of an image',
     tags: ['Blobs'],
-    parameters: [pathParameter('sha256', { type: 'string', pattern: '^[0-9a-f]{64}$' }, 'Of the whole body, in hexadecimal')],
+    parameters: [
+      pathParameter('sha256', { type: 'string', pattern: '^[0-9a-f]{64}$' }, 'Of the whole body, in hexadecimal'),
+    ],
     requestBody: { required: true, content: BYTES },
     responses: { '200': { description: 'Stored', content: { 'application/json': { schema } } }, default: problems },
     'x-daya-role': 'member',

@@ -28,7 +28,8 @@ export function openApiOf({ members }: Catalogue): OpenApiDocument {
     info: {
       title: 'Daya',
       version: API_VERSION,
-      description: 'Rent and offer GPU compute. 64-bit integers and money are strings, times RFC 3339 UTC, errors RFC 9457.',
+      description:
+        'Rent and offer GPU compute. 64-bit integers and money are strings, times RFC 3339 UTC, errors RFC 9457.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -37,7 +38,10 @@ export function openApiOf({ members }: Catalogue): OpenApiDocument {
     components: {
       schemas: { ...book.all(), Problem: PROBLEM_SCHEMA },
       responses: {
-        Problem: { description: 'Refused', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+        Problem: {
+          description: 'Refused',
+          content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        },
       },
       securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', description: 'An API key: daya_…' } },
     },
@@ -47,7 +51,10 @@ export function openApiOf({ members }: Catalogue): OpenApiDocument {
 function operationOf(book: SchemaBook, method: ApiMethod, binding: HttpBinding, index: number): JsonObject {
   const { descriptor, rule } = method;
   const { input, output, methodKind } = descriptor;
-  const content = methodKind === 'server_streaming' ? { 'text/event-stream': { schema: book.of(output) } } : jsonContent(book.of(output));
+  const content =
+    methodKind === 'server_streaming'
+      ? { 'text/event-stream': { schema: book.of(output) } }
+      : jsonContent(book.of(output));
   const parameters = [
     ...binding.template.variables.map((name) => pathParameter(book, input, name)),
     ...(binding.body ? idempotencyParameter(input) : queryParameters(book, input, binding.template.variables)),
@@ -86,7 +93,10 @@ function fieldAt(message: DescMessage, name: string): DescField | undefined {
 
 function queryParameters(book: SchemaBook, message: DescMessage, taken: readonly string[]): JsonObject[] {
   const simple = message.fields.filter(
-    (field) => !taken.includes(field.name) && field.fieldKind !== 'map' && (field.message === undefined || isWellKnown(field.message)),
+    (field) =>
+      !taken.includes(field.name) &&
+      field.fieldKind !== 'map' &&
+      (field.message === undefined || isWellKnown(field.message)),
   );
   return simple.map((field) => ({ name: field.jsonName, in: 'query', required: false, schema: book.ofField(field) }));
 }
@@ -94,5 +104,13 @@ function queryParameters(book: SchemaBook, message: DescMessage, taken: readonly
 function idempotencyParameter(message: DescMessage): JsonObject[] {
   if (!fieldsOf(message).has('request_id')) return [];
   const description = 'Becomes requestId where the body has none: repeating a request does nothing twice.';
-  return [{ name: 'Idempotency-Key', in: 'header', required: false, description, schema: { type: 'string', minLength: 1, maxLength: 64 } }];
+  return [
+    {
+      name: 'Idempotency-Key',
+      in: 'header',
+      required: false,
+      description,
+      schema: { type: 'string', minLength: 1, maxLength: 64 },
+    },
+  ];
 }

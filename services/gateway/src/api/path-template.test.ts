@@ -23,7 +23,8 @@ test.each([
 });
 
 test('what is not understood is an error at start', () => {
-  for (const text of ['/v1/{a=jobs/*}', '/v1/*', '/v1/{}']) expect(() => PathTemplate.parse(text)).toThrow('not supported');
+  for (const text of ['/v1/{a=jobs/*}', '/v1/*', '/v1/{}'])
+    expect(() => PathTemplate.parse(text)).toThrow('not supported');
 });
 
 test('of two routes the more literal one wins, and a route exists once', () => {
@@ -33,5 +34,7 @@ test('of two routes the more literal one wins, and a route exists once', () => {
   expect(table.find('GET', '/v1/jobs').target).toBe('jobs');
   expect(table.find('GET', '/v1/else').target).toBe('any');
   expect(() => table.add('GET', PathTemplate.parse('/v1/jobs'), 'again')).toThrow('twice');
-  expect(() => table.find('PUT', '/v1/jobs')).toThrow(expect.objectContaining({ status: 405, headers: { allow: 'GET' } }));
+  expect(() => table.find('PUT', '/v1/jobs')).toThrow(
+    expect.objectContaining({ status: 405, headers: { allow: 'GET' } }),
+  );
 });

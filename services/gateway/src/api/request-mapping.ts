@@ -54,7 +54,8 @@ class Merge {
     const value = valueOf(place.field, text);
     for (const key of [place.field.name, place.field.jsonName]) {
       const given = place.parent[key];
-      const agrees = typeof given === 'object' ? given === null : given === undefined || given === '' || `${given}` === text;
+      const agrees =
+        typeof given === 'object' ? given === null : given === undefined || given === '' || `${given}` === text;
       if (!agrees) this.refuse(name, 'PATH_CONFLICT', 'differs from the path');
       delete place.parent[key];
     }

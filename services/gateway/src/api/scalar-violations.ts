@@ -43,7 +43,8 @@ export function scalarViolation(scalar: ScalarType, value: Json): Violation | un
 function integerViolation(value: Json, [min, max]: readonly [bigint, bigint]): Violation | undefined {
   if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value))
     return { reason: 'NOT_EXACT', description: 'is too large for a JSON number: send it as a string' };
-  const isInteger = typeof value === 'number' ? Number.isInteger(value) : typeof value === 'string' && INTEGER.test(value);
+  const isInteger =
+    typeof value === 'number' ? Number.isInteger(value) : typeof value === 'string' && INTEGER.test(value);
   if (!isInteger) return wrongType('an integer');
   const exact = BigInt(value as number | string);
   return exact >= min && exact <= max ? undefined : { reason: 'OUT_OF_RANGE', description: `must be ${min} to ${max}` };

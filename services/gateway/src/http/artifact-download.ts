@@ -24,17 +24,26 @@ export function artifactHandler(peers: Peers, slots: StreamSlots, getArtifact: A
   return async (visit) => {
     const { exchange, admitted, variables } = visit;
     const { request, response, gone } = exchange;
-    const bytes = toRequestBytes(getArtifact.descriptor.input, { variables, query: exchange.query, body: undefined, idempotencyKey: undefined });
+    const bytes = toRequestBytes(getArtifact.descriptor.input, {
+      variables,
+      query: exchange.query,
+      body: undefined,
+      idempotencyKey: undefined,
+    });
     const reply = await find(Buffer.from(bytes), { caller: admitted.member, deadlineMs: CALL_MS, signal: gone });
     const { artifact } = GetArtifactResponse.decode(reply);
     if (artifact === undefined) throw new DomainError('not-found', 'ARTIFACT_NOT_FOUND', 'artifact not found');
-    if (request.headers['if-none-match'] === etagOf(artifact)) return void response.writeHead(304, { etag: etagOf(artifact) }).end();
+    if (request.headers['if-none-match'] === etagOf(artifact))
+      return void response.writeHead(304, { etag: etagOf(artifact) }).end();
     const offset = offsetOf(request.headers.range, artifact);
     await stream(visit, slots, artifact, offset, (signal) =>
-      download(Buffer.from(DownloadBlobRequest.encode({ sha256: artifact.sha256, offsetBytes: BigInt(offset) }).finish()), {
-        caller: admitted.member,
-        signal,
-      }),
+      download(
+        Buffer.from(DownloadBlobRequest.encode({ sha256: artifact.sha256, offsetBytes: BigInt(offset) }).finish()),
+        {
+          caller: admitted.member,
+          signal,
+        },
+      ),
     );
   };
 }

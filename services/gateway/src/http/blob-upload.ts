@@ -22,7 +22,11 @@ export function blobUploadHandler(peers: Peers, slots: StreamSlots, method: ApiM
   return async ({ exchange, admitted, variables }) => {
     const { request, gone } = exchange;
     const sha256 = variables.get('sha256') ?? '';
-    const violation = { field: 'sha256', reason: 'NOT_A_SHA256', description: 'must be 64 lower-case hexadecimal digits' };
+    const violation = {
+      field: 'sha256',
+      reason: 'NOT_A_SHA256',
+      description: 'must be 64 lower-case hexadecimal digits',
+    };
     refuseInvalid(SHA256.test(sha256) ? [] : [violation]);
     requireType(request, BLOB_TYPE);
     if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);

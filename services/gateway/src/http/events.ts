@@ -50,7 +50,8 @@ export async function serveEvents(
     response.end('event: end\ndata: {}\n\n');
   } catch (error) {
     if (!response.headersSent) throw reasonOf(stream.signal, error);
-    if (!gone.aborted) response.end(`event: problem\ndata: ${JSON.stringify(problemOf(reasonOf(stream.signal, error), traceId))}\n\n`);
+    if (!gone.aborted)
+      response.end(`event: problem\ndata: ${JSON.stringify(problemOf(reasonOf(stream.signal, error), traceId))}\n\n`);
   } finally {
     clearInterval(heartbeat);
     stream.release();

@@ -15,7 +15,9 @@ export interface Visit {
 /** Answers one request; what it throws before the first byte becomes a problem. */
 export type Handler = (visit: Visit) => Promise<void>;
 
-export type Route = { readonly open: false; readonly handle: Handler } | { readonly open: true; readonly handle: (exchange: Exchange) => void };
+export type Route =
+  | { readonly open: false; readonly handle: Handler }
+  | { readonly open: true; readonly handle: (exchange: Exchange) => void };
 
 /** Route → key → rate → handler. Nothing of the request's headers travels on: identity is made here, from the key alone. */
 export class FrontDoor {

@@ -28,12 +28,15 @@ export async function readJsonBody(request: IncomingMessage): Promise<JsonObject
 /** Throws HttpRefusal 415 for a body of another type, or one that is compressed. */
 export function requireType({ headers }: IncomingMessage, wanted: string): void {
   const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
-  const hasBody = headers['content-length'] !== '0' && (headers['content-length'] ?? headers['transfer-encoding']) !== undefined;
+  const hasBody =
+    headers['content-length'] !== '0' && (headers['content-length'] ?? headers['transfer-encoding']) !== undefined;
   if (type === undefined ? hasBody && wanted === JSON_TYPE : type !== wanted)
     throw new HttpRefusal(415, 'UNSUPPORTED_MEDIA_TYPE', `send ${wanted}`, { headers: { accept: wanted } });
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
-    throw new HttpRefusal(415, 'UNSUPPORTED_ENCODING', 'send the body uncompressed', { headers: { 'accept-encoding': 'identity' } });
+    throw new HttpRefusal(415, 'UNSUPPORTED_ENCODING', 'send the body uncompressed', {
+      headers: { 'accept-encoding': 'identity' },
+    });
 }
 
 function textOf(bytes: Buffer): string {
@@ -65,7 +68,10 @@ function readAll(request: IncomingMessage): Promise<Buffer> {
       if (bytes > JSON_BODY_BYTES_MAX) done(tooLarge(JSON_BODY_BYTES_MAX));
       else chunks.push(chunk);
     };
-    const timer = setTimeout(() => done(new HttpRefusal(408, 'BODY_TOO_SLOW', 'the body did not arrive in time')), BODY_MS);
+    const timer = setTimeout(
+      () => done(new HttpRefusal(408, 'BODY_TOO_SLOW', 'the body did not arrive in time')),
+      BODY_MS,
+    );
     request.on('data', onData);
     request.once('end', () => done(undefined));
     request.once('error', () => done(new HttpRefusal(400, 'BODY_CUT', 'the body ended early')));

@@ -29,7 +29,8 @@ export interface RouteParts {
 /** Everything that HTTP_PORT serves. Throws a plain Error when two things want the same place. */
 export function routesOf({ catalogue, peers, slots, blobBytesMax, document }: RouteParts): RouteTable<Route> {
   const table = new RouteTable<Route>();
-  const behindKey = (verb: string, template: PathTemplate, handle: Handler): void => table.add(verb, template, { open: false, handle });
+  const behindKey = (verb: string, template: PathTemplate, handle: Handler): void =>
+    table.add(verb, template, { open: false, handle });
   for (const method of catalogue.members) {
     for (const binding of method.bindings) {
       const isStream = method.descriptor.methodKind === 'server_streaming';

@@ -8,7 +8,11 @@ import type { Handler, Visit } from './front-door';
 import { readJsonBody } from './json-body';
 
 /** The request's bytes, from wherever the binding says they come. */
-export async function requestBytesOf(method: ApiMethod, binding: HttpBinding, { exchange, variables }: Visit): Promise<Buffer> {
+export async function requestBytesOf(
+  method: ApiMethod,
+  binding: HttpBinding,
+  { exchange, variables }: Visit,
+): Promise<Buffer> {
   const body = binding.body ? await readJsonBody(exchange.request) : undefined;
   const key = exchange.request.headers['idempotency-key'];
   const idempotencyKey = typeof key === 'string' ? key : undefined;

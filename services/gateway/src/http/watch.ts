@@ -39,6 +39,7 @@ export function watchHandler(peers: Peers, slots: StreamSlots, method: ApiMethod
 /** The version of the one resource that a reply holds. */
 function versionOf(reply: Json): string | undefined {
   if (!isObject(reply)) return undefined;
-  for (const part of Object.values(reply)) if (isObject(part) && typeof part['version'] === 'string') return part['version'];
+  for (const part of Object.values(reply))
+    if (isObject(part) && typeof part['version'] === 'string') return part['version'];
   return undefined;
 }

@@ -24,7 +24,8 @@ export function goneSignal(call: IncomingCall): AbortSignal {
 /** Milliseconds that a unary call has left. Throws `invalid` DEADLINE_REQUIRED. */
 export function deadlineMsOf(call: IncomingCall): number {
   const deadline = Number(call.getDeadline());
-  if (!Number.isFinite(deadline)) throw new DomainError('invalid', 'DEADLINE_REQUIRED', 'set a deadline: calls without one are refused');
+  if (!Number.isFinite(deadline))
+    throw new DomainError('invalid', 'DEADLINE_REQUIRED', 'set a deadline: calls without one are refused');
   return Math.min(Math.max(1, deadline - Date.now()), PARTNER_DEADLINE_MS_MAX);
 }
 
@@ -43,14 +44,17 @@ const SPEAKS_OF_INSIDE = new Set<number>([status.UNAVAILABLE, status.INTERNAL, s
 export function answerOf(error: unknown, signal: AbortSignal | undefined, log: Logger, path: string): StatusObject {
   const cause = signal === undefined ? error : reasonOf(signal, error);
   if (!(cause instanceof GrpcCallError)) {
-    if (!(cause instanceof DomainError) && signal?.aborted !== true) log.error({ err: cause, rpc: path }, 'partner call failed');
+    if (!(cause instanceof DomainError) && signal?.aborted !== true)
+      log.error({ err: cause, rpc: path }, 'partner call failed');
     return toStatus(cause);
   }
   // Our own identity was refused: nothing that the partner could mend.
   if (cause.code === status.UNAUTHENTICATED) return internal(log, cause, path);
   const withoutReason = cause.reason === status[cause.code];
   if (withoutReason && cause.code === status.UNAVAILABLE)
-    return toStatus(new DomainError('unavailable', 'UNAVAILABLE', 'a part of the platform does not answer now: try again'));
+    return toStatus(
+      new DomainError('unavailable', 'UNAVAILABLE', 'a part of the platform does not answer now: try again'),
+    );
   if (withoutReason && SPEAKS_OF_INSIDE.has(cause.code)) return internal(log, cause, path);
   return { code: cause.code, details: cause.message, metadata: trailersOf(cause.trailers) };
 }
@@ -66,4 +70,11 @@ function trailersOf(trailers: Metadata): Metadata {
   for (const name of Object.keys(forwarded.getMap())) if (TRANSPORT.has(name)) forwarded.remove(name);
   return forwarded;
 }
-const TRANSPORT = new Set(['content-type', 'date', 'grpc-status', 'grpc-message', 'grpc-encoding', 'grpc-accept-encoding']);
+const TRANSPORT = new Set([
+  'content-type',
+  'date',
+  'grpc-status',
+  'grpc-message',
+  'grpc-encoding',
+  'grpc-accept-encoding',
+]);

@@ -1,5 +1,11 @@
 import { once } from 'node:events';
-import type { sendUnaryData, ServerDuplexStream, ServerReadableStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import type {
+  sendUnaryData,
+  ServerDuplexStream,
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+} from '@grpc/grpc-js';
 import type { Logger } from '@daya/nest';
 import type { Admission, Admitted } from '../access/admission';
 import type { OpenStream, StreamSlots } from '../access/stream-slots';
@@ -17,7 +23,8 @@ export interface PartnerParts {
 type Readable = ServerReadableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 type Writable = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
-const admit = ({ admission }: PartnerParts, call: IncomingCall): Promise<Admitted> => admission.admit(authorizationOf(call), addressOf(call));
+const admit = ({ admission }: PartnerParts, call: IncomingCall): Promise<Admitted> =>
+  admission.admit(authorizationOf(call), addressOf(call));
 
 /** Bytes on, bytes back. Of the partner's metadata only the key is read; nothing of it travels on. */
 export function unaryProxy(parts: PartnerParts, path: string) {
@@ -48,7 +55,11 @@ export function bidiProxy(parts: PartnerParts, path: string) {
   const forward = parts.peers.bidi(path);
   return (call: ServerDuplexStream<Buffer, Buffer>): void =>
     void streamed(parts, path, call, (stream, admitted) =>
-      writeAll(call, forward(messagesOf(call, stream.signal), { caller: admitted.member, signal: stream.signal }), stream.signal),
+      writeAll(
+        call,
+        forward(messagesOf(call, stream.signal), { caller: admitted.member, signal: stream.signal }),
+        stream.signal,
+      ),
     );
 }
 

@@ -33,7 +33,8 @@ export class PartnerServer {
       'grpc.keepalive_timeout_ms': 10_000,
     });
     for (const method of members) this.register(method);
-    for (const path of internal) this.server.register(path, refuseMembers as handleUnaryCall<Buffer, Buffer>, bytes, bytes, 'unary');
+    for (const path of internal)
+      this.server.register(path, refuseMembers as handleUnaryCall<Buffer, Buffer>, bytes, bytes, 'unary');
     const names = [...new Set(members.map(({ descriptor }) => descriptor.parent.typeName))];
     this.health = new PartnerHealth(names);
     this.health.addTo(this.server);
@@ -48,7 +49,9 @@ export class PartnerServer {
     const { tlsFolder, bindAddress, port } = this.options;
     const credentials = serverCredentials(loadTls(tlsFolder, 'gateway'), false);
     this.boundPort = await new Promise<number>((resolve, reject) => {
-      this.server.bindAsync(`${bindAddress}:${port}`, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
+      this.server.bindAsync(`${bindAddress}:${port}`, credentials, (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
+      );
     });
     this.health.setServing(true);
   }

@@ -7,7 +7,10 @@ type Request = reflectionV1.ServerReflectionRequest;
 type Response = reflectionV1.ServerReflectionResponse;
 type Answer = NonNullable<Response['messageResponse']>;
 
-const refusal = (errorCode: number, errorMessage: string): Answer => ({ $case: 'errorResponse', value: { errorCode, errorMessage } });
+const refusal = (errorCode: number, errorMessage: string): Answer => ({
+  $case: 'errorResponse',
+  value: { errorCode, errorMessage },
+});
 const notFound = (what: string): Answer => refusal(status.NOT_FOUND, `${what} not found`);
 
 /** Server reflection of the services that partners may call, v1 and v1alpha. */
@@ -35,7 +38,11 @@ function answer(index: ImageIndex, serviceNames: readonly string[], asked: Reque
       return files(index, index.fileOfSymbol(asked.value), asked.value);
     case 'fileContainingExtension': {
       const { containingType, extensionNumber } = asked.value;
-      return files(index, index.fileOfExtension(containingType, extensionNumber), `${containingType} ${extensionNumber}`);
+      return files(
+        index,
+        index.fileOfExtension(containingType, extensionNumber),
+        `${containingType} ${extensionNumber}`,
+      );
     }
     case 'allExtensionNumbersOfType': {
       const extensionNumber = index.extensionNumbers(asked.value);

@@ -41,7 +41,9 @@ export class FakePeers {
   handle<M extends ServiceDefinition[string]>(
     method: M,
     handler: (
-      request: M['requestStream'] extends true ? AsyncIterable<ReturnType<M['requestDeserialize']>> : ReturnType<M['requestDeserialize']>,
+      request: M['requestStream'] extends true
+        ? AsyncIterable<ReturnType<M['requestDeserialize']>>
+        : ReturnType<M['requestDeserialize']>,
       context: CallContext,
     ) => unknown,
   ): void {
@@ -54,7 +56,10 @@ export class FakePeers {
 
   async startOne(name: PeerName, port = 0): Promise<void> {
     const definitions: readonly ServiceDefinition[] = PEER_SERVICES[name];
-    const env = { ...testEnvironment({ service: name, identity: this.identity, more: { LOG_LEVEL: 'fatal' } }), GRPC_PORT: String(port) };
+    const env = {
+      ...testEnvironment({ service: name, identity: this.identity, more: { LOG_LEVEL: 'fatal' } }),
+      GRPC_PORT: String(port),
+    };
     const config = loadConfig(z.object(baseConfigShape), env);
     class FakeModule {}
     const module = { module: FakeModule, controllers: definitions.map((one) => this.controllerOf(one)) };

@@ -9,7 +9,15 @@ import type { Problem } from '../../src/http/problem';
 import { startGateway } from '../../src/service';
 import { FakePeers, PEER_NAMES } from './fake-peers';
 
-const SCOPES = ['jobs:read', 'jobs:write', 'billing:read', 'keys:read', 'keys:write', 'nodes:write', 'organisation:write'];
+const SCOPES = [
+  'jobs:read',
+  'jobs:write',
+  'billing:read',
+  'keys:read',
+  'keys:write',
+  'nodes:write',
+  'organisation:write',
+];
 
 /** A well-formed key that registry may or may not know. */
 export function aKey(seed: string): string {
@@ -73,12 +81,19 @@ export class World {
 
   fetch(path: string, options: RequestInit & { readonly key?: string } = {}): Promise<Response> {
     const { key = ALICE, ...rest } = options;
-    return fetch(this.http + path, { ...rest, headers: { authorization: `Bearer ${key}`, ...(rest.headers as Record<string, string>) } } as RequestInit);
+    return fetch(this.http + path, {
+      ...rest,
+      headers: { authorization: `Bearer ${key}`, ...(rest.headers as Record<string, string>) },
+    } as RequestInit);
   }
 
   post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
-    return this.fetch(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: text });
+    return this.fetch(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: text,
+    });
   }
 
   async problem(response: Promise<Response>): Promise<Problem> {
@@ -101,7 +116,8 @@ export class World {
     if (key === undefined) throw new DomainError('unauthenticated', 'API_KEY_INVALID', 'the key is not valid');
     if (key.revoked === true) throw new DomainError('unauthenticated', 'API_KEY_REVOKED', 'the key was revoked');
     const expireTime = key.expireTime ?? new Date(Date.now() + 3_600_000);
-    if (expireTime.getTime() <= Date.now()) throw new DomainError('unauthenticated', 'API_KEY_EXPIRED', 'the key has expired');
+    if (expireTime.getTime() <= Date.now())
+      throw new DomainError('unauthenticated', 'API_KEY_EXPIRED', 'the key has expired');
     return AuthenticateApiKeyResponse.fromPartial({
       keyId: `key-of-${key.organisationId}`,
       organisationId: key.organisationId,
@@ -114,7 +130,9 @@ export class World {
 }
 
 /** Server-sent events as they come, until the stream ends. */
-export async function* eventsOf(response: Response): AsyncGenerator<{ id?: string; event?: string; data?: string; comment?: string }> {
+export async function* eventsOf(
+  response: Response,
+): AsyncGenerator<{ id?: string; event?: string; data?: string; comment?: string }> {
   let buffer = '';
   const decoder = new TextDecoder();
   for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {

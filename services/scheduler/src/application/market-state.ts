@@ -137,8 +137,9 @@ export class MarketState {
     this.market.coolDown(nodeId, this.now().getTime() + coolMs);
   }
 
+  /** A node that runs something is well again. */
   forgive(nodeId: string): void {
-    this.refusals.delete(nodeId);
+    if (this.refusals.delete(nodeId)) this.market.coolDown(nodeId, 0);
   }
 
   private newHeartbeats(): Heartbeats {

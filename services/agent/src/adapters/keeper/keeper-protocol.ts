@@ -42,6 +42,9 @@ export type KeeperLine =
   | { readonly type: 'started'; readonly pid: number; readonly pidStartTicks: string; readonly atMs: number }
   | { readonly type: 'exited'; readonly end: KeeperEnd };
 
+/** A start that takes longer has failed; the wall-time limit counts from the start. */
+export const START_LIMIT_MS = 60_000;
+
 /** Names inside a run's folder. */
 export const RUN_FILES = {
   log: 'log',

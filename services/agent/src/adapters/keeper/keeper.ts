@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { KillReason } from '../../domain/exit-reason';
 import { ProcessAlarms, ProcessClock } from '../files/monotonic-clock';
 import type { Engine, EngineListener } from './engine';
-import { lineReader, RUN_FILES, toLine } from './keeper-protocol';
+import { lineReader, RUN_FILES, START_LIMIT_MS, toLine } from './keeper-protocol';
 import type { AgentLine, KeeperEnd, KeeperLine, KeeperOrder } from './keeper-protocol';
 import { LastWatch } from './last-watch';
 import { LogFile } from './log-file';
@@ -57,7 +57,7 @@ class Keeper implements EngineListener {
   }
 
   start(): void {
-    this.disarmDeadline = this.alarms.after(this.order.maxWallMs, () => this.kill('DEADLINE'));
+    this.disarmDeadline = this.alarms.after(START_LIMIT_MS, () => this.kill('DEADLINE'));
     this.engine.start(this);
   }
 
@@ -76,6 +76,8 @@ class Keeper implements EngineListener {
   started(pid: number): void {
     const startTicks = startTicksOf(pid) ?? '';
     this.container = { pid, startTicks };
+    this.disarmDeadline();
+    this.disarmDeadline = this.alarms.after(this.order.maxWallMs, () => this.kill('DEADLINE'));
     // Docker says 0 for a task that has ended already; `kill` would take that for a whole group.
     if (pid > 0) this.lastWatch.started(pid);
     this.send({ type: 'started', pid, pidStartTicks: startTicks, atMs: this.clock.nowMs() });

@@ -5,7 +5,7 @@ import type { ArtifactLimits, Collection, MonotonicClock, RunExit, RunHandle, Al
 import { exitReasonOf } from '../../domain/exit-reason';
 import type { ExitReason, KillReason } from '../../domain/exit-reason';
 import { collectArtifacts } from './collect';
-import { lineReader, RUN_FILES, toLine } from './keeper-protocol';
+import { lineReader, RUN_FILES, START_LIMIT_MS, toLine } from './keeper-protocol';
 import type { AgentLine, KeeperEnd, KeeperLine, KeeperOrder } from './keeper-protocol';
 import { LogFollower } from './log-follower';
 import { killExactly } from './process-kill';
@@ -59,7 +59,7 @@ export class KeptRun implements RunHandle {
       this.keeper.once('error', gone);
       this.keeper.once('close', gone);
     });
-    this.disarmBackup = parts.alarms.after(order.maxWallMs + parts.backupKillMs, () => this.killDirectly('DEADLINE'));
+    this.disarmBackup = parts.alarms.after(START_LIMIT_MS + parts.backupKillMs, () => this.killDirectly('DEADLINE'));
     this.tell({ type: 'order', order });
   }
 
@@ -97,6 +97,8 @@ export class KeptRun implements RunHandle {
     if (line.type === 'started') {
       this.container = { pid: line.pid, startTicks: line.pidStartTicks };
       this.startedAtMs = line.atMs;
+      this.disarmBackup();
+      this.disarmBackup = this.parts.alarms.after(this.order.maxWallMs + this.parts.backupKillMs, () => this.killDirectly('DEADLINE'));
       this.settleStarted(line.atMs);
       return;
     }
@@ -130,9 +132,11 @@ export class KeptRun implements RunHandle {
     });
   }
 
+  /** Without a known container the keeper is what hangs; its end leads to the wiping of whatever it began. */
   private killDirectly(reason: KillReason | null): void {
     this.killedFor ??= reason;
-    if (this.container !== null) killExactly(this.container.pid, this.container.startTicks);
+    if (this.container === null) this.keeper.kill('SIGKILL');
+    else killExactly(this.container.pid, this.container.startTicks);
   }
 
   private settle(exit: RunExit): void {
