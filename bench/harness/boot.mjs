@@ -1,9 +1,11 @@
 // How fast each service is ready and what it needs when idle: compiled, alone, with its real servers and without its peers.
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SERVICES } from '../../deploy/local/platform/catalogue.mjs';
 import { setUp } from '../../deploy/local/platform/environment.mjs';
 import { ServiceProcess } from '../../deploy/local/platform/service-process.mjs';
+import { CANARY } from './canary.mjs';
 import { measure, result } from './result.mjs';
 
 const ROUNDS = 5;
@@ -14,6 +16,7 @@ const IDLE_MEGABYTES = 200;
 export const needs = { infra: true, platform: true };
 
 export async function run({ runDir, infra, log, onStop }) {
+  writeFileSync(join(runDir, 'canary.json'), JSON.stringify(CANARY));
   const { env } = await setUp({ runDir, infra, timerScale: 1 });
   const figures = Object.fromEntries(SERVICES.map(({ name }) => [name, { readySeconds: [], idleMegabytes: [] }]));
   for (let round = 0; round < ROUNDS; round += 1) {

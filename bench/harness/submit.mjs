@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { Client } from '../../deploy/local/demo/client.mjs';
 import { openDemand } from '../../deploy/local/demo/market.mjs';
 import { startPlatform } from '../../deploy/local/platform/launch.mjs';
+import { CANARY } from './canary.mjs';
 import { measure, result } from './result.mjs';
 
 const require = createRequire(import.meta.url);
@@ -24,15 +25,6 @@ const CUSTOMERS = 20;
 const DEPOSIT_MICROS = '100000000000';
 const P50_MS = 50;
 const P99_TIMES_P50 = 5;
-
-/** Any image will do: the agents run nothing. */
-const CANARY = {
-  image: { digest: `sha256:${'ab'.repeat(32)}` },
-  command: ['true'],
-  taskCount: 1,
-  requirements: { gpuCount: 1 },
-  maxRunSeconds: 30,
-};
 
 export const needs = { infra: true, platform: true };
 

@@ -15,7 +15,7 @@ const fileIn = (folder) => {
   return join(path, name);
 };
 
-const service = (layer) => fileIn(`services/billing/src/${layer}`);
+const service = (layer) => fileIn(`services/registry/src/${layer}`);
 const kernel = fileIn('libs/kernel/src');
 
 const PLANTED = [
@@ -46,14 +46,14 @@ const PLANTED = [
   ],
   [
     'service -> service by name',
-    fileIn('services/billing/src'),
-    `import * as billing from '@daya/rewards'; export const y = billing;`,
+    fileIn('services/registry/src'),
+    `import * as billing from '@daya/billing'; export const y = billing;`,
     '@nx/enforce-module-boundaries',
   ],
   [
     'service -> service by path',
-    fileIn('services/billing/src'),
-    `import * as billing from '../../rewards/src/main'; export const y = billing;`,
+    fileIn('services/registry/src'),
+    `import * as billing from '../../billing/src/main'; export const y = billing;`,
     '@nx/enforce-module-boundaries',
   ],
   ['kernel -> lib', kernel, `import * as pki from '@daya/pki'; export const y = pki;`, '@nx/enforce-module-boundaries'],

@@ -33,7 +33,7 @@ const CONFIG = z.object({
   INPUT_LIMIT_BYTES: count.default(16 * 2 ** 30),
   /** Both as far as the platform takes them. */
   ARTIFACT_LIMIT_BYTES: count.default(16 * 2 ** 30),
-  ARTIFACT_LIMIT_FILES: count.max(2_000).default(2_000),
+  ARTIFACT_LIMIT_FILES: count.max(1_000).default(1_000),
   SPOOL_LIMIT_BYTES: count.default(64 << 20),
   TIMER_SCALE: z.coerce.number().gt(0).max(1).default(1),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -25,7 +25,7 @@ export const OUTBOX_BYTES_MAX = 16 * MIB;
 export const HELD_LEASES_MAX = 64;
 export const TICKS_MAX = 2_000;
 export const ARTIFACTS_MAX = 1_000;
-export const ARTIFACT_PATH_BYTES_MAX = 1_024;
+export const ARTIFACT_PATH_BYTES_MAX = 512;
 export const VERSION_LENGTH_MAX = 64;
 
 /** One call of the scheduler takes this many at most. */

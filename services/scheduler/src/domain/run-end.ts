@@ -12,10 +12,10 @@ export const LOST_PER_TASK_MAX = 20;
 const RUN_MS_MIN = 1_000;
 
 /** Ends that the program or its limits brought about. */
-const CUSTOMER_REASONS = ['OOM', 'OOM_CHILD', 'DISK_FULL', 'DEADLINE'];
-/** No other node would find the image either. */
-const IMAGE_REASONS = ['IMAGE_NOT_FOUND', 'IMAGE_INVALID'];
-const PROVIDER_REASONS = ['START_FAILED', 'AGENT_RESTARTED', 'FENCED'];
+const CUSTOMER_REASONS = ['OOM', 'OOM_CHILD', 'DISK_FULL', 'DEADLINE', 'OUTPUT_INVALID'];
+/** No other node would find them either. */
+const IMAGE_REASONS = ['IMAGE_NOT_FOUND', 'IMAGE_INVALID', 'INPUT_INVALID'];
+const PROVIDER_REASONS = ['START_FAILED', 'AGENT_RESTARTED', 'FENCED', 'NODE_LOST'];
 export const EXIT_REASONS = ['EXITED', 'CANCELLED', ...CUSTOMER_REASONS, ...IMAGE_REASONS, ...PROVIDER_REASONS] as const;
 
 const end = (state: RunState, reason: string, fault: Fault, exitCode = 0): RunEnd => ({ state, reason, fault, exitCode });
