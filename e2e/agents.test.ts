@@ -47,12 +47,6 @@ async function supplyIn(region: string, nodes: Parameters<typeof openSupply>[2],
   return supply;
 }
 
-function agentOf(supply: Supply, index: number): Agent {
-  const agent = supply.agents[index];
-  if (agent === undefined) throw new Error(`no agent ${index}`);
-  return agent;
-}
-
 /** Puts a proxy between an agent and dispatch; the agent starts again behind it. */
 async function behindProxy(agent: Agent): Promise<TcpProxy> {
   const path = join(agent.cwd, 'state/node.json');
@@ -65,26 +59,17 @@ async function behindProxy(agent: Agent): Promise<TcpProxy> {
   return proxy;
 }
 
-/** An agent that was restarted takes work once the scheduler has heard of it: small jobs land on it again. */
-async function untilCheapestIsBack(region: string, nodeId: string | undefined): Promise<void> {
-  const probe = async (): Promise<string | undefined> => {
-    const jobId = await submit(customer, shellJob(region, workFor(0)));
-    return (await untilFinished(customer, jobId)).tasks?.[0]?.runs?.[0]?.nodeId;
-  };
-  await until(probe, (landed) => landed === nodeId, 60_000);
-}
-
 const markerOf = (): string => `marker-${randomBytes(6).toString('hex')}`;
 
 test('an agent that is cut off stops its container before the lease is given away; its late word counts for nothing', async () => {
   const region = freshRegion();
-  const supply = await supplyIn(region, [{ priceMicros: 200_000 }, { priceMicros: 300_000 }]);
-  const proxy = await behindProxy(agentOf(supply, 0));
-  await untilCheapestIsBack(region, supply.nodes[0]?.nodeId);
+  const supply = await supplyIn(region, [{}, {}]);
+  const proxies = await Promise.all(supply.agents.map(behindProxy));
   const marker = markerOf();
   const jobId = await submit(customer, shellJob(region, `: ${marker}; ${workFor(20)}`));
   const first = await untilRunning(customer, jobId);
-  expect(first.nodeId).toBe(supply.nodes[0]?.nodeId);
+  const proxy = proxies[supply.nodes.findIndex((node) => node.nodeId === first.nodeId)];
+  if (proxy === undefined) throw new Error('the run is on no node of this test');
   const [victim] = processesWith(marker);
   if (victim === undefined) throw new Error('the container is not to be seen');
   proxy.stall();
@@ -121,7 +106,8 @@ test('an agent that is cut off stops its container before the lease is given awa
   const statement = await untilSettled(customer, jobId);
   expect(statement.runs?.find((run) => run.runNumber === 1)?.chargeMicros ?? '0').toBe('0');
   expect(await violations(platform, 30)).toEqual([]);
-  await proxy.close();
+  await Promise.all(supply.agents.map((agent) => agent.stop()));
+  await Promise.all(proxies.map((each) => each.close()));
 }, 180_000);
 
 /** Runs one job on a supply while the harness watches the container's life itself. */

@@ -48,6 +48,7 @@ beforeAll(async () => {
   for (const control of CONTROLS) accepted.push(await attack.prove(await attack.target(control)));
   const targets: Target[] = [];
   for (const control of CONTROLS) targets.push(await attack.target(control));
+  await world.silenceNode();
   const before = await quietCensus();
   const quiet = seconds();
   results = await attack.run(targets);
@@ -57,6 +58,7 @@ beforeAll(async () => {
   process.stdout.write(
     `${table(results)}\n${summary(results)}\nprepared after ${quiet} s, all answered after ${fired} s\n`,
   );
+  await world.reconnect();
   for (const target of targets) stillAccepted.push(await attack.prove(target));
 }, 300_000);
 

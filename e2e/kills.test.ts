@@ -48,40 +48,61 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, MINUTE_MS);
 
-test(`every service is killed under load (${KILLS} kills): each counts, and everything finishes within 60 s of the heal`, async () => {
-  const draw = seeded(seed);
-  for (let kill = 0; kill < KILLS; kill += 1) {
-    const service = SERVICES[kill % SERVICES.length];
-    if (service === undefined) throw new Error('no service');
-    for (let attempt = 0; ; attempt += 1) {
-      const round = await killRound(platform, load, service, {
-        round: rounds.length + 1,
-        seed: Math.floor(draw() * 0x7fff_ffff),
-      });
-      rounds.push(round);
-      if (counts(round)) break;
-      if (attempt === AGAIN_MAX) throw new Error(`no round of ${service} counted: ${JSON.stringify(round)}`);
+test(
+  `every service is killed under load (${KILLS} kills): each counts, and everything finishes within 60 s of the heal`,
+  async () => {
+    const draw = seeded(seed);
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const service = SERVICES[kill % SERVICES.length];
+      if (service === undefined) throw new Error('no service');
+      for (let attempt = 0; ; attempt += 1) {
+        const round = await killRound(platform, load, service, {
+          round: rounds.length + 1,
+          seed: Math.floor(draw() * 0x7fff_ffff),
+        });
+        rounds.push(round);
+        if (counts(round)) break;
+        if (attempt === AGAIN_MAX) throw new Error(`no round of ${service} counted: ${JSON.stringify(round)}`);
+      }
     }
-  }
-}, KILLS * 2 * MINUTE_MS);
+  },
+  KILLS * 2 * MINUTE_MS,
+);
 
-test('Kafka is stopped under load: everything finishes within 60 s of the heal', async () => {
-  rounds.push(await kafkaOutage(infra, load, { round: rounds.length + 1, downMs: torture ? 30_000 : 10_000 }));
-}, 5 * MINUTE_MS);
+test(
+  'Kafka is stopped under load: everything finishes within 60 s of the heal',
+  async () => {
+    rounds.push(await kafkaOutage(infra, load, { round: rounds.length + 1, downMs: torture ? 30_000 : 10_000 }));
+  },
+  5 * MINUTE_MS,
+);
 
-test('Postgres is restarted under load: everything finishes within 60 s of the heal', async () => {
-  rounds.push(await postgresRestart(infra, load, { round: rounds.length + 1 }));
-}, 5 * MINUTE_MS);
+test(
+  'Postgres is restarted under load: everything finishes within 60 s of the heal',
+  async () => {
+    rounds.push(await postgresRestart(infra, load, { round: rounds.length + 1 }));
+  },
+  5 * MINUTE_MS,
+);
 
-test('nothing that was acknowledged is lost, nothing is doubled, and the books agree', async () => {
-  await load.stop();
-  const acknowledged = list.read();
-  const verdict = await judge(platform, customer, load, acknowledged);
-  process.stderr.write(`\nseed ${seed}\n${table(rounds, acknowledged, verdict)}\n`);
-  expect(acknowledged.length).toBeGreaterThanOrEqual(rounds.length);
-  expect(Object.fromEntries(verdict.lost)).toEqual({});
-  expect(verdict.doubled).toEqual([]);
-  expect(load.surprises).toEqual([]);
-  expect(await unsettled(customer, acknowledged.map(({ jobId }) => jobId))).toEqual([]);
-  expect(await violations(platform, 30)).toEqual([]);
-}, 10 * MINUTE_MS);
+test(
+  'nothing that was acknowledged is lost, nothing is doubled, and the books agree',
+  async () => {
+    await load.stop();
+    const acknowledged = list.read();
+    const verdict = await judge(platform, customer, load, acknowledged);
+    process.stderr.write(`\nseed ${seed}\n${table(rounds, acknowledged, verdict)}\n`);
+    expect(acknowledged.length).toBeGreaterThanOrEqual(rounds.length);
+    expect(Object.fromEntries(verdict.lost)).toEqual({});
+    expect(verdict.doubled).toEqual([]);
+    expect(load.surprises).toEqual([]);
+    expect(
+      await unsettled(
+        customer,
+        acknowledged.map(({ jobId }) => jobId),
+      ),
+    ).toEqual([]);
+    expect(await violations(platform, 30)).toEqual([]);
+  },
+  10 * MINUTE_MS,
+);

@@ -83,25 +83,40 @@ async function replay(
   expect(messages).toBeGreaterThan(0);
 }
 
-test('metering: leases, keys and ticks from their start give the same windows', () =>
-  replay('metering', ['daya.scheduler.leases', 'daya.registry.nodes', 'daya.usage.ticks']), 240_000);
+test(
+  'metering: leases, keys and ticks from their start give the same windows',
+  () => replay('metering', ['daya.scheduler.leases', 'daya.registry.nodes', 'daya.usage.ticks']),
+  240_000,
+);
 
-test('billing: jobs, leases and usage from their start, and the same deposits and holds, give the same ledger', () =>
-  replay('billing', ['daya.scheduler.jobs', 'daya.scheduler.leases', 'daya.metering.usage'], {}, (replica) =>
-    repeatDepositsAndHolds(platform, replica),
-  ), 240_000);
+test(
+  'billing: jobs, leases and usage from their start, and the same deposits and holds, give the same ledger',
+  () =>
+    replay('billing', ['daya.scheduler.jobs', 'daya.scheduler.leases', 'daya.metering.usage'], {}, (replica) =>
+      repeatDepositsAndHolds(platform, replica),
+    ),
+  240_000,
+);
 
-test('rewards: nodes, offers and charges from their start give the same inputs', () =>
-  replay('rewards', ['daya.registry.nodes', 'daya.registry.offers', 'daya.billing.charges'], {
-    PUBLICATION_FOLDER: join(platform.runDir, 'epochs-replayed'),
-  }), 240_000);
+test(
+  'rewards: nodes, offers and charges from their start give the same inputs',
+  () =>
+    replay('rewards', ['daya.registry.nodes', 'daya.registry.offers', 'daya.billing.charges'], {
+      PUBLICATION_FOLDER: join(platform.runDir, 'epochs-replayed'),
+    }),
+  240_000,
+);
 
-test('scheduler: nodes and offers from their start give the same market', () =>
-  replay('scheduler', ['daya.registry.nodes', 'daya.registry.offers'], {
-    BULLMQ_PREFIX: 'daya-replayed',
-    REGISTRY_URL: NOWHERE,
-    BILLING_URL: NOWHERE,
-  }), 240_000);
+test(
+  'scheduler: nodes and offers from their start give the same market',
+  () =>
+    replay('scheduler', ['daya.registry.nodes', 'daya.registry.offers'], {
+      BULLMQ_PREFIX: 'daya-replayed',
+      REGISTRY_URL: NOWHERE,
+      BILLING_URL: NOWHERE,
+    }),
+  240_000,
+);
 
 test('registry: its topics from their start once more change nothing', async () => {
   const topics = ['daya.scheduler.jobs', 'daya.scheduler.leases'];
@@ -172,11 +187,17 @@ test('a poison message is parked after its tries while its partition moves on; t
       }),
     ]);
     await producer.stop();
-    await until(() => inInbox(next), (found) => found, 30_000);
+    await until(
+      () => inInbox(next),
+      (found) => found,
+      30_000,
+    );
     expect((await statementOf(customer, jobId)).settled ?? false).toBe(false);
     await until(dead, (count) => count > deadBefore, 30_000);
   } finally {
-    await withClient(owner, (client) => client.query('DROP TRIGGER e2e_defect ON usage_window; DROP FUNCTION e2e_defect()'));
+    await withClient(owner, (client) =>
+      client.query('DROP TRIGGER e2e_defect ON usage_window; DROP FUNCTION e2e_defect()'),
+    );
   }
   const tool = join(__dirname, '../libs/messaging/dist/replay/main.js');
   const env = { ...process.env, DATABASE_SYSTEM_URL: platform.databases['billing']?.systemUrl };
@@ -206,6 +227,8 @@ const untilParked = (jobId: string) =>
 
 const inInbox = (eventId: string): Promise<boolean> =>
   withClient(auditUrl('billing'), async (client) => {
-    const { rowCount } = await client.query(`SELECT 1 FROM inbox WHERE consumer = 'billing.market' AND event_id = $1`, [eventId]);
+    const { rowCount } = await client.query(`SELECT 1 FROM inbox WHERE consumer = 'billing.market' AND event_id = $1`, [
+      eventId,
+    ]);
     return rowCount === 1;
   });

@@ -1,6 +1,6 @@
 // How fast each service is ready and what it needs when idle: compiled, alone, with its real servers and without its peers.
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SERVICES } from '../../deploy/local/platform/catalogue.mjs';
 import { setUp } from '../../deploy/local/platform/environment.mjs';
@@ -18,15 +18,19 @@ export const needs = { infra: true, platform: true };
 export async function run({ runDir, infra, log, onStop }) {
   writeFileSync(join(runDir, 'canary.json'), JSON.stringify(CANARY));
   const { env } = await setUp({ runDir, infra, timerScale: 1 });
-  const figures = Object.fromEntries(SERVICES.map(({ name }) => [name, { readySeconds: [], idleMegabytes: [] }]));
+  const figures = Object.fromEntries(
+    SERVICES.map(({ name }) => [name, { readySeconds: [], cpuSeconds: [], idleMegabytes: [] }]),
+  );
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const { name } of SERVICES) {
       const service = new ServiceProcess({ name, env: env[name], logFile: join(runDir, 'logs', `${name}.log`) });
       onStop(() => service.kill());
-      const { readySeconds, idleMegabytes } = await once(service);
-      figures[name].readySeconds.push(readySeconds);
-      figures[name].idleMegabytes.push(idleMegabytes);
-      log(`  round ${round + 1}: ${name} ready in ${readySeconds.toFixed(2)} s, idle ${idleMegabytes.toFixed(0)} MB`);
+      const once = await startOnce(service);
+      for (const [figure, value] of Object.entries(once)) figures[name][figure].push(value);
+      const { readySeconds, cpuSeconds, idleMegabytes } = once;
+      log(
+        `  round ${round + 1}: ${name} ready in ${readySeconds.toFixed(2)} s (${cpuSeconds.toFixed(2)} s of CPU), idle ${idleMegabytes.toFixed(0)} MB`,
+      );
     }
   }
   return {
@@ -37,8 +41,9 @@ export async function run({ runDir, infra, log, onStop }) {
       measures: Object.entries(figures).flatMap(measuresOf),
     }),
     rounds: Object.fromEntries(
-      Object.entries(figures).flatMap(([name, { readySeconds, idleMegabytes }]) => [
+      Object.entries(figures).flatMap(([name, { readySeconds, cpuSeconds, idleMegabytes }]) => [
         [`${name}, s`, readySeconds],
+        [`${name}, CPU s`, cpuSeconds],
         [`${name}, MB`, idleMegabytes],
       ]),
     ),
@@ -48,14 +53,15 @@ export async function run({ runDir, infra, log, onStop }) {
 }
 
 /** Starts a service, waits until it is ready, lets it settle, reads its memory, stops it. */
-async function once(service) {
+async function startOnce(service) {
   const begin = performance.now();
   await service.start();
   const readySeconds = (performance.now() - begin) / 1_000;
+  const cpuSeconds = cpuSecondsOf(service.pid);
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
   const idleMegabytes = residentBytes(service.pid) / 1e6;
   await service.stop();
-  return { readySeconds, idleMegabytes };
+  return { readySeconds, cpuSeconds, idleMegabytes };
 }
 
 /** Resident memory of a process, as the system counts it (shared pages included). */
@@ -65,7 +71,17 @@ function residentBytes(pid) {
   return kibibytes * 1_024;
 }
 
-const measuresOf = ([name, { readySeconds, idleMegabytes }]) => [
+const TICKS_PER_SECOND = 100;
+const [UTIME, STIME] = [11, 12];
+
+/** CPU time of a process so far, user and system; how long its start would take if nothing else ran. */
+function cpuSecondsOf(pid) {
+  // The name in parentheses may hold blanks; the fields after it do not.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
+  return (Number(fields[UTIME]) + Number(fields[STIME])) / TICKS_PER_SECOND;
+}
+
+const measuresOf = ([name, { readySeconds, cpuSeconds, idleMegabytes }]) => [
   measure({
     id: `${name}.ready`,
     rounds: readySeconds,
@@ -73,6 +89,7 @@ const measuresOf = ([name, { readySeconds, idleMegabytes }]) => [
     better: 'lower',
     goal: { on: 'value', op: '<=', number: READY_SECONDS },
   }),
+  measure({ id: `${name}.ready-cpu`, rounds: cpuSeconds, unit: 's', better: 'lower' }),
   measure({
     id: `${name}.idle-rss`,
     rounds: idleMegabytes,
@@ -83,7 +100,7 @@ const measuresOf = ([name, { readySeconds, idleMegabytes }]) => [
 ];
 
 const METHOD = [
-  "Ready: from the start of the process (`node dist/main.js`, as the platform starts it) until its readiness probe `/readyz` answers 200, asked every 50 ms. Its database is migrated and its topics exist, its peers (other services) are absent. Idle memory: the system's RSS of the process, 1 MB = 10⁶ bytes.",
+  "Ready: from the start of the process (`node dist/main.js`, as the platform starts it) until its readiness probe `/readyz` answers 200, asked every 50 ms. Its database is migrated and its topics exist, its peers (other services) are absent. CPU until ready: what the process used of it (from /proc, so on Linux only). Idle memory: the system's RSS of the process, 1 MB = 10⁶ bytes.",
 ];
 
 const PEERS = {

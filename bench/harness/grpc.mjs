@@ -5,8 +5,8 @@ import { measure, result } from './result.mjs';
 const require = createRequire(import.meta.url);
 
 const SETTINGS = {
-  rounds: 12,
-  callsPerRound: 1_500,
+  rounds: 24,
+  callsPerRound: 750,
   warmUpCalls: 4_000,
   coldCalls: 200,
   connections: 4,

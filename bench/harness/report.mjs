@@ -26,10 +26,10 @@ function textOf(path) {
   }
 }
 
-function sectionOf({ result, rounds, method, peers, seconds, date }) {
+function sectionOf({ result, rounds, method, peers, seconds, date, loadAverage }) {
   return [
     `## ${result.bench}\n`,
-    `${date.toISOString().slice(0, 19)}Z · ${result.machine} · took ${Math.round(seconds)} s\n`,
+    `${date.toISOString().slice(0, 19)}Z · ${result.machine} · took ${Math.round(seconds)} s · load average when it began ${loadAverage.toFixed(1)}\n`,
     `**Load**: ${result.load}\n`,
     `**Method**: ${method.join('\n\n')}\n`,
     table(

@@ -1,6 +1,7 @@
 // `npm run bench -- <name>|all [--json]`: builds, starts the servers that the bench needs, measures, writes bench/RESULTS.md
 // and says whether every goal is met (exit 0). `--json`: the last line of stdout is docs/contracts/bench.schema.json.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { ROOT, tool } from './lib/command.mjs';
 import { install } from './lib/install.mjs';
@@ -75,8 +76,10 @@ async function main() {
   const results = [];
   for (const [index, name] of names.entries()) {
     const begin = performance.now();
+    const [loadAverage] = loadavg();
     const outcome = await phases.run(name, () => runBench(name, benches[index]));
-    writeSection(RESULTS, { ...outcome, date: new Date(), seconds: (performance.now() - begin) / 1_000 });
+    const took = (performance.now() - begin) / 1_000;
+    writeSection(RESULTS, { ...outcome, date: new Date(), seconds: took, loadAverage });
     results.push(outcome.result);
     print(outcome.result);
   }

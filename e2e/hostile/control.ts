@@ -18,7 +18,7 @@ export interface Control {
   readonly rules: Rules;
   /** Messages that follow the first one of a stream. */
   rest(world: World): Promise<readonly Uint8Array[]>;
-  /** Its calls push each other out: a few at a time, one by one, with `after` in between. */
+  /** Its calls push each other out: one by one. */
   readonly exclusive: boolean;
   /** Undoes what an accepted control started, so that the platform falls quiet. */
   after(world: World): Promise<void>;

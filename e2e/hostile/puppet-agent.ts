@@ -45,6 +45,7 @@ export class PuppetAgent {
   private abort = new AbortController();
   private readonly acked = new Map<string, () => void>();
   private timer: NodeJS.Timeout | undefined;
+  private welcomed: () => void = () => undefined;
   private sequence = 0n;
   private ticks = 0n;
   /** Why it is no longer connected. */
@@ -57,9 +58,10 @@ export class PuppetAgent {
     this.client = createClient(AgentServiceService, { url: node.address, audience: 'dispatch', tls: node.tls });
   }
 
-  /** Opens its stream, or a new one in its place. */
-  start(): void {
+  /** Opens its stream, or a new one in its place. Resolves when it is welcome. */
+  start(): Promise<void> {
     this.hangUp();
+    const welcome = new Promise<void>((resolve) => (this.welcomed = resolve));
     const [frames, abort] = [new PushQueue<ConnectRequest>(), new AbortController()];
     [this.frames, this.abort, this.sequence, this.failure] = [frames, abort, 0n, undefined];
     this.send({ $case: 'hello', value: this.hello() });
@@ -68,6 +70,7 @@ export class PuppetAgent {
     });
     this.timer = setInterval(() => this.beat(), HEARTBEAT_MS);
     this.beat();
+    return welcome;
   }
 
   stop(): void {
@@ -75,7 +78,8 @@ export class PuppetAgent {
     this.client.onModuleDestroy();
   }
 
-  private hangUp(): void {
+  /** Leaves without a word, as a node that lost its network. */
+  hangUp(): void {
     clearInterval(this.timer);
     this.abort.abort();
     this.frames.end();
@@ -107,6 +111,7 @@ export class PuppetAgent {
       const reply = frame?.frame;
       if (reply?.$case === 'offer')
         void this.take(decodeStrict(LeaseOffer, reply.value.offer)).catch((error: unknown) => (this.failure = error));
+      else if (reply?.$case === 'welcome') this.welcomed();
       else if (reply?.$case === 'reportAck') this.acked.get(reply.value.reportId)?.();
     }
   }

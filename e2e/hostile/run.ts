@@ -22,7 +22,6 @@ export interface ControlResult {
 }
 
 const IN_FLIGHT = 24;
-const ALONE_IN_A_ROW = 10;
 
 /** Sends controls and their hostile neighbours to a platform. */
 export class Attack {
@@ -74,9 +73,7 @@ export class Attack {
     const results: Result[] = [];
     for (const mutation of this.mutationsOf(target)) {
       results.push({ mutation, answer: await this.send(target, mutation.bytes) });
-      if (results.length % ALONE_IN_A_ROW === 0) await target.control.after(this.world);
     }
-    await target.control.after(this.world);
     return results;
   }
 

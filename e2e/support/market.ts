@@ -171,9 +171,20 @@ export function shellJob(region: string, script: string, more: object = {}): obj
 export const workFor = (seconds: number): string =>
   `mkdir -p out; i=0; while [ $i -lt ${seconds * 10} ]; do sleep 0.1; i=$((i+1)); done; echo done > out/result.txt`;
 
+const FEASIBLE_MS = 20_000;
+
+/** Submits a job; a node that has just come up is waited for, since the market hears of it a moment later. */
 export async function submit(customer: Party, spec: object): Promise<string> {
-  const { job } = await customer.client.post<{ job: Job }>('/v1/jobs', { projectId: customer.projectId, spec });
-  return job.jobId;
+  const deadline = Date.now() + FEASIBLE_MS;
+  for (;;) {
+    try {
+      const { job } = await customer.client.post<{ job: Job }>('/v1/jobs', { projectId: customer.projectId, spec });
+      return job.jobId;
+    } catch (error) {
+      if ((error as { reason?: string }).reason !== 'NO_FEASIBLE_OFFER' || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
 }
 
 export const readJob = async (customer: Party, jobId: string): Promise<Job> =>

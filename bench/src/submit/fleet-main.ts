@@ -4,7 +4,7 @@ import type { FleetOrder, FleetReport } from './fleet-messages';
 import { enrolNode } from './node-key';
 import { SimulatedAgent } from './simulated-agent';
 
-const ENROLMENTS_AT_ONCE = 8;
+const ENROLMENTS_AT_ONCE = 4;
 const REPORT_MS = 50;
 const GPU_MODEL_ID = 'rtx-4090';
 const VRAM_MIB = 24_576;

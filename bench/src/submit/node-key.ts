@@ -1,6 +1,8 @@
 import { createPublicKey, generateKeyPairSync, verify, type KeyObject } from 'node:crypto';
-import { createClient } from '@daya/nest/client';
-import { EnrolmentServiceService } from '@daya/proto/dispatch';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient, GrpcCallError, type GrpcClient } from '@daya/nest/client';
+import { EnrolmentServiceService, type EnrolRequest, type EnrolResponse } from '@daya/proto/dispatch';
+import { status } from '@grpc/grpc-js';
 import { certificateRequest } from './certificate-request';
 
 /** A node that has enrolled: all that its agent needs to connect. */
@@ -14,7 +16,11 @@ export interface EnrolledNode {
   verifyOffer(offer: Uint8Array, signature: Uint8Array): boolean;
 }
 
-const ENROL_MS = 30_000;
+const ENROL_MS = 15_000;
+const TRIES = 20;
+const PAUSE_MS = 1_000;
+/** A platform under load: the same request again gets the same answer. */
+const TEMPORARY: readonly number[] = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.RESOURCE_EXHAUSTED];
 
 /** Enrols as an agent does: its own key, a certificate request, a one-time token, over the enrolment listener. */
 export async function enrolNode(enrolmentUrl: string, ca: Buffer, token: string): Promise<EnrolledNode> {
@@ -22,7 +28,7 @@ export async function enrolNode(enrolmentUrl: string, ca: Buffer, token: string)
   const client = createClient(EnrolmentServiceService, { url: enrolmentUrl, audience: 'dispatch', tls: { ca } });
   try {
     const request = { token, certificateRequest: certificateRequest(privateKey) };
-    const reply = await client.enrol(request, { deadlineMs: ENROL_MS });
+    const reply = await patiently(client, request);
     const schedulerKey = ed25519Key(reply.schedulerPublicKey);
     return {
       nodeId: reply.nodeId,
@@ -38,6 +44,21 @@ export async function enrolNode(enrolmentUrl: string, ca: Buffer, token: string)
     };
   } finally {
     client.onModuleDestroy();
+  }
+}
+
+async function patiently(
+  client: GrpcClient<typeof EnrolmentServiceService>,
+  request: EnrolRequest,
+): Promise<EnrolResponse> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await client.enrol(request, { deadlineMs: ENROL_MS });
+    } catch (error) {
+      const temporary = error instanceof GrpcCallError && TEMPORARY.includes(error.code);
+      if (!temporary || attempt === TRIES) throw error;
+      await sleep(PAUSE_MS);
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 
 const JOB_MS = 240_000;
 const SETTLE_MS = 120_000;
+const OFFERS_MS = 10_000;
 const FINISHED = new Set(['JOB_STATE_SUCCEEDED', 'JOB_STATE_FAILED', 'JOB_STATE_CANCELLED', 'JOB_STATE_REJECTED']);
 
 export const plain = (value) => (value ?? '').replace(/^[A-Z]+(_[A-Z]+)*?_(STATE|KIND)_/, '');
@@ -12,9 +13,22 @@ export const plain = (value) => (value ?? '').replace(/^[A-Z]+(_[A-Z]+)*?_(STATE
 /** Uploads the inputs, asks for a quote and submits the job under it. */
 export async function submit(customer, { spec, inputs }) {
   for (const { sha256, bytes } of inputs) await customer.client.upload(sha256, bytes);
-  const { quote } = await customer.client.post('/v1/quotes', { projectId: customer.projectId, spec });
+  const quote = await firstQuote(customer, spec);
   const { job } = await customer.client.post('/v1/jobs', { projectId: customer.projectId, quoteId: quote.quoteId });
   return { quote, job };
+}
+
+/** The market hears of new offers a moment after they were made. */
+async function firstQuote(customer, spec) {
+  const deadline = Date.now() + OFFERS_MS;
+  for (;;) {
+    try {
+      return (await customer.client.post('/v1/quotes', { projectId: customer.projectId, spec })).quote;
+    } catch (error) {
+      if (error.reason !== 'NO_FEASIBLE_OFFER' || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
 }
 
 /** Follows a job through server-sent events, resuming after a cut, and calls `onChange(job)` for every version. */

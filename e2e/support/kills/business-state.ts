@@ -71,5 +71,4 @@ export function differences(live: BusinessState, replayed: BusinessState): strin
   });
 }
 
-export const rowsOf = (state: BusinessState): number =>
-  Object.values(state).reduce((sum, rows) => sum + rows.size, 0);
+export const rowsOf = (state: BusinessState): number => Object.values(state).reduce((sum, rows) => sum + rows.size, 0);

@@ -86,7 +86,9 @@ export class Caller {
   /** Calls under way that need the service; all of them need the gateway. */
   underWay(service: ServiceName): Promise<Answer>[] {
     const all = [...this.outstanding];
-    return (service === 'gateway' ? all : all.filter(({ target }) => target === service)).map((entry) => entry.answered);
+    return (service === 'gateway' ? all : all.filter(({ target }) => target === service)).map(
+      (entry) => entry.answered,
+    );
   }
 
   acknowledgedInLastSecond(): number {

@@ -23,8 +23,10 @@ const UNFINISHED_MAX = 4;
 const SUBMIT_EVERY_MS = 400;
 const POLL_MS = 150;
 const RETRY_MS = 100;
-/** Refusals that tell the client to ask again; a connection that broke counts as one. */
+/** Statuses that tell the client to ask again; a connection that broke counts as one. */
 const PASSING = new Set([0, 429, 502, 503, 504]);
+/** After an outage of the platform itself no node has been heard of for a while: there is no offer until they report. */
+const PASSING_REASON = 'NO_FEASIBLE_OFFER';
 const FINISHED = new Set(['JOB_STATE_SUCCEEDED', 'JOB_STATE_FAILED', 'JOB_STATE_CANCELLED', 'JOB_STATE_REJECTED']);
 
 export interface Tracked {
@@ -39,6 +41,8 @@ export class LoadClient {
   readonly jobs: Tracked[] = [];
   /** Answers that a client has no way to deal with. */
   readonly surprises: string[] = [];
+  /** Submits that found no node to run on. */
+  noOffer = 0;
   /** Which service the readers ask most. */
   focus: ServiceName = 'scheduler';
   round = 0;
@@ -81,12 +85,14 @@ export class LoadClient {
     for (;;) {
       const body = this.submission(requestId);
       const answer = await this.caller.call({ target: 'scheduler', method: 'POST', path: '/v1/jobs', body });
+      if (answer.text.includes(PASSING_REASON)) this.noOffer += 1;
       if (answer.ok) return (JSON.parse(answer.text) as { job: Job }).job.jobId;
-      if (!PASSING.has(answer.status)) {
+      if (!PASSING.has(answer.status) && !answer.text.includes(PASSING_REASON)) {
         this.surprise('submit', answer);
         return undefined;
       }
       await sleep(RETRY_MS);
+      if (this.stopping) return undefined;
     }
   }
 
@@ -109,7 +115,9 @@ export class LoadClient {
       const open = mine.filter((job) => job.finishedMs === undefined);
       if (open.length === 0) return Math.max(beforeMs, ...mine.map((job) => job.finishedMs ?? 0));
       if (Date.now() > deadlineMs)
-        throw new Error(`not finished in time: ${open.map((job) => job.jobId).join(', ')}\n${await this.describe(open)}`);
+        throw new Error(
+          `not finished in time: ${open.map((job) => job.jobId).join(', ')}\n${await this.describe(open)}`,
+        );
       await sleep(POLL_MS);
     }
   }

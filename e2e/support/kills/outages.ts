@@ -7,7 +7,11 @@ const LOAD_PATIENCE_MS = 60_000;
 const ANSWER_PATIENCE_MS = 60_000;
 
 /** Kafka is away for `downMs`; services go on with their databases and send later. */
-export function kafkaOutage(infra: Infra, load: LoadClient, options: { round: number; downMs: number }): Promise<Round> {
+export function kafkaOutage(
+  infra: Infra,
+  load: LoadClient,
+  options: { round: number; downMs: number },
+): Promise<Round> {
   return outage('kafka', load, options.round, async () => {
     await infra.servers.kafka.stop();
     await sleep(options.downMs);

@@ -33,7 +33,9 @@ export async function startReplica(
   service: ServiceName,
   { prefix, env = {}, seed }: { prefix: string; env?: Record<string, string>; seed?: (db: Client) => Promise<void> },
 ): Promise<Replica> {
-  const { ServiceProcess } = script<{ ServiceProcess: new (options: object) => Managed }>('platform/service-process.mjs');
+  const { ServiceProcess } = script<{ ServiceProcess: new (options: object) => Managed }>(
+    'platform/service-process.mjs',
+  );
   const database = `${service}_replayed`;
   const { host, port, user, password } = infra.postgres;
   const adminUrl = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/postgres`;

@@ -72,5 +72,4 @@ async function busy(load: LoadClient, service: ServiceName): Promise<void> {
   }
 }
 
-export const counts = ({ inFlight, acknowledged }: Round): boolean =>
-  inFlight >= 1 && acknowledged >= ACKNOWLEDGED_MIN;
+export const counts = ({ inFlight, acknowledged }: Round): boolean => inFlight >= 1 && acknowledged >= ACKNOWLEDGED_MIN;

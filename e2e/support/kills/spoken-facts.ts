@@ -27,7 +27,12 @@ export async function repeatDepositsAndHolds(platform: Platform, replica: Replic
     const { deposits, held, released } = await spoken(platform);
     await inParallel(deposits, async ({ payee_id: organisationId, amount, cause }) => {
       const bankReference = cause.slice('deposit:'.length);
-      const request = { requestId: bankReference, organisationId, amount: { asset: 'USD', amount: BigInt(amount) }, bankReference };
+      const request = {
+        requestId: bankReference,
+        organisationId,
+        amount: { asset: 'USD', amount: BigInt(amount) },
+        bankReference,
+      };
       await billing.recordDeposit(request, { caller: operator });
     });
     const quotes = await quotesOf(platform, held);

@@ -18,7 +18,9 @@ const client = (brokers: readonly string[]): Kafka =>
 export function untilQuiet(brokers: readonly string[], topics: readonly string[]): Promise<void> {
   return withAdmin(brokers, async (admin) => {
     const ends = async (): Promise<string> =>
-      JSON.stringify(await Promise.all(topics.map(async (topic) => (await admin.fetchTopicOffsets(topic)).map(({ high }) => high))));
+      JSON.stringify(
+        await Promise.all(topics.map(async (topic) => (await admin.fetchTopicOffsets(topic)).map(({ high }) => high))),
+      );
     const deadline = Date.now() + QUIET_PATIENCE_MS;
     let before = '';
     for (let now = await ends(); now !== before; now = await ends()) {
@@ -33,7 +35,11 @@ export function untilQuiet(brokers: readonly string[], topics: readonly string[]
  * Sends every message of the topics again, from the first on, to the topics of the same name with a prefix: same partition,
  * key, headers, bytes and order, so that a service under that prefix meets its whole past. Returns how many there were.
  */
-export async function replayTopics(brokers: readonly string[], topics: readonly string[], prefix: string): Promise<number> {
+export async function replayTopics(
+  brokers: readonly string[],
+  topics: readonly string[],
+  prefix: string,
+): Promise<number> {
   const ends = await withAdmin(brokers, async (admin) => {
     const created = await Promise.all(
       topics.map(async (topic) => ({ topic, partitions: await admin.fetchTopicOffsets(topic) })),
@@ -43,7 +49,9 @@ export async function replayTopics(brokers: readonly string[], topics: readonly 
       topics: created.map(({ topic, partitions }) => ({ topic: prefix + topic, numPartitions: partitions.length })),
     });
     return created.flatMap(({ topic, partitions }) =>
-      partitions.filter(({ low, high }) => high !== low).map(({ partition, high }) => ({ at: `${topic}/${partition}`, end: BigInt(high) })),
+      partitions
+        .filter(({ low, high }) => high !== low)
+        .map(({ partition, high }) => ({ at: `${topic}/${partition}`, end: BigInt(high) })),
     );
   });
   const messages = await readUpTo(brokers, topics, `${prefix}reader`, new Map(ends.map(({ at, end }) => [at, end])));

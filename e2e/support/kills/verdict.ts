@@ -35,7 +35,8 @@ export async function judge(
     );
     if (typeof job === 'string') return void lost.set(jobId, job);
     if (job.state !== 'JOB_STATE_SUCCEEDED') lost.set(jobId, `${job.state} ${job.reason ?? ''}`);
-    const won = job.tasks?.flatMap((task) => task.runs ?? []).filter((run) => run.state === 'RUN_STATE_SUCCEEDED') ?? [];
+    const won =
+      job.tasks?.flatMap((task) => task.runs ?? []).filter((run) => run.state === 'RUN_STATE_SUCCEEDED') ?? [];
     if (won.length > 1) doubled.push({ round, what: `job ${jobId} has ${won.length} results` });
     const again = await load.submit(requestId);
     if (again !== jobId) doubled.push({ round, what: `request ${requestId} is job ${jobId} and job ${again}` });
@@ -79,7 +80,11 @@ async function chargedTwice(platform: Platform, jobIds: readonly string[]): Prom
 }
 
 /** As a reader wants it: one line per round. */
-export function table(rounds: readonly Round[], acknowledged: readonly Acknowledged[], { lost, doubled }: Verdict): string {
+export function table(
+  rounds: readonly Round[],
+  acknowledged: readonly Acknowledged[],
+  { lost, doubled }: Verdict,
+): string {
   const head = 'round  seed        victim     in flight  acknowledged  lost  doubled  heal s  finished s';
   const lines = rounds.map(({ round, seed, victim, inFlight, acknowledged: calls, healMs, finishMs }) => {
     const lostHere = acknowledged.filter((entry) => entry.round === round && lost.has(entry.jobId)).length;

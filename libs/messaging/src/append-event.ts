@@ -24,10 +24,18 @@ export interface OutboxEvent {
  * orders events of one key. Throws a plain Error when the payload is larger than 512 KiB.
  */
 export async function appendEvent(em: EntityManager, event: OutboxEvent): Promise<void> {
-  if (event.payload.length > PAYLOAD_BYTES_MAX) throw new Error(`event ${event.type} has ${event.payload.length} bytes`);
+  if (event.payload.length > PAYLOAD_BYTES_MAX)
+    throw new Error(`event ${event.type} has ${event.payload.length} bytes`);
   const traceparent = currentTraceparent();
   const version = event.aggregateVersion === undefined ? 'next_aggregate_version($2, $3)' : '$7::bigint';
-  const values = [event.eventId, event.topic, event.key, event.type, Buffer.from(event.payload), traceparent ? { traceparent } : {}];
+  const values = [
+    event.eventId,
+    event.topic,
+    event.key,
+    event.type,
+    Buffer.from(event.payload),
+    traceparent ? { traceparent } : {},
+  ];
   await em.query(
     `INSERT INTO outbox (event_id, topic, key, type, payload, headers, aggregate_version) VALUES ($1, $2, $3, $4, $5, $6, ${version})`,
     event.aggregateVersion === undefined ? values : [...values, event.aggregateVersion.toString()],

@@ -58,14 +58,20 @@ export class BatchConsumer {
         const outcome = await this.applyBatch(payload, topic);
         if (outcome === 'applied') {
           resolveOffset(batch.lastOffset());
-          consumerLag.set({ consumer: this.options.group, topic, partition: batch.partition }, Number(batch.offsetLag()));
+          consumerLag.set(
+            { consumer: this.options.group, topic, partition: batch.partition },
+            Number(batch.offsetLag()),
+          );
         } else {
           // Ours is behind Kafka's hint, or messages are gone: read on from where the database stands.
           seek(outcome.from);
         }
         return;
       } catch (error) {
-        this.options.kafka.logger.warn({ err: error, topic, partition: batch.partition, group: this.options.group }, 'batch failed; trying again');
+        this.options.kafka.logger.warn(
+          { err: error, topic, partition: batch.partition, group: this.options.group },
+          'batch failed; trying again',
+        );
         await sleep(Math.min(BACKOFF_MS.first * 2 ** round, BACKOFF_MS.max) * (0.5 + Math.random() / 2));
       }
     }
@@ -86,9 +92,15 @@ export class BatchConsumer {
         this.offsets.noteHole(topic, batch.partition, next);
         return { from: next };
       }
-      if (low > next) kafka.logger.error({ topic, partition: batch.partition, next, low, group }, 'messages expired before they were handled');
+      if (low > next)
+        kafka.logger.error(
+          { topic, partition: batch.partition, next, low, group },
+          'messages expired before they were handled',
+        );
     }
-    const events = batch.messages.filter(({ offset }) => BigInt(offset) >= next).map((message) => fromWire(topic, message));
+    const events = batch.messages
+      .filter(({ offset }) => BigInt(offset) >= next)
+      .map((message) => fromWire(topic, message));
     const ours = events.filter((event) => event !== undefined);
     try {
       await inTransaction(db, async (em) => {
@@ -107,7 +119,9 @@ export class BatchConsumer {
   private async refuseTruncated(topic: string, partition: number, next: bigint): Promise<void> {
     const { high } = await this.range(topic, partition);
     if (high >= next) return;
-    throw new Error(`${topic}/${partition} ends before offset ${next}, which was already handled: the topic was made anew or restored`);
+    throw new Error(
+      `${topic}/${partition} ends before offset ${next}, which was already handled: the topic was made anew or restored`,
+    );
   }
 
   private async range(topic: string, partition: number): Promise<PartitionRange> {

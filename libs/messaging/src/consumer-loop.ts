@@ -72,7 +72,10 @@ export class ConsumerLoop {
         await this.session();
       } catch (error) {
         consumerRestarts.inc({ consumer: this.options.group });
-        this.options.kafka.logger.warn({ err: error, group: this.options.group }, 'consumer failed; starting a new one');
+        this.options.kafka.logger.warn(
+          { err: error, group: this.options.group },
+          'consumer failed; starting a new one',
+        );
       }
       if (Date.now() - startedAt > SILENCE_MS) backoffMs = BACKOFF_MS.first;
       if (!this.stopping) await this.pause(backoffMs);

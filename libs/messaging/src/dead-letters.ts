@@ -23,7 +23,11 @@ export interface ParkedEvent {
 }
 
 const FILTER = `resolve_time IS NULL AND ($1::text IS NULL OR consumer = $1) AND ($2::text IS NULL OR topic = $2) AND ($3::uuid[] IS NULL OR event_id = ANY($3))`;
-const filterValues = (filter: ParkedFilter): unknown[] => [filter.consumer ?? null, filter.topic ?? null, filter.eventIds ?? null];
+const filterValues = (filter: ParkedFilter): unknown[] => [
+  filter.consumer ?? null,
+  filter.topic ?? null,
+  filter.eventIds ?? null,
+];
 
 /** Unresolved parked events, oldest first, at most `limit`. */
 export function listParked(db: DataSource, filter: ParkedFilter = {}, limit = 100): Promise<ParkedEvent[]> {
@@ -55,7 +59,8 @@ export async function replayDeadLetters(
       [rows.map((row) => row.consumer), rows.map((row) => row.event_id)],
     );
     const { resolved, pending } = counts ?? { resolved: 0, pending: 0 };
-    if (pending === 0 || Date.now() >= giveUpAt) return { requested: rows.length, resolved, left: rows.length - resolved };
+    if (pending === 0 || Date.now() >= giveUpAt)
+      return { requested: rows.length, resolved, left: rows.length - resolved };
     await sleep(POLL_MS);
   }
 }

@@ -89,7 +89,10 @@ export class EventConsumer {
     const outcome = await consumerSpan(`${event.type} process`, event.traceparent, apply);
     if (outcome.kind === 'stopped') return false;
     if (outcome.kind === 'failed') {
-      this.options.kafka.logger.error({ err: outcome.error, eventId: event.id, type: event.type, key: event.key }, 'event parked');
+      this.options.kafka.logger.error(
+        { err: outcome.error, eventId: event.id, type: event.type, key: event.key },
+        'event parked',
+      );
       const parking = await this.tries.run(() => this.inbox.park(event, outcome.error, outcome.attempts), abandoned);
       if (parking.kind === 'stopped') return false;
       if (parking.kind === 'failed') throw parking.error as Error;
@@ -115,7 +118,8 @@ export class EventConsumer {
     try {
       await this.parked.sweep();
       const open = await this.inbox.openParked();
-      for (const kind of ['POISON', 'GAP'] as const) consumerParked.set({ consumer: this.options.group, kind }, open[kind]);
+      for (const kind of ['POISON', 'GAP'] as const)
+        consumerParked.set({ consumer: this.options.group, kind }, open[kind]);
     } catch (error) {
       this.options.kafka.logger.warn({ err: error, group: this.options.group }, 'parked events could not be looked at');
     }

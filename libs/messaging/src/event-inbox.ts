@@ -23,7 +23,11 @@ export interface OwnerState {
 }
 
 /** Asks the owner (a call outside any transaction); undefined when the owner cannot say either. */
-export type GapReader = (aggregate: { readonly topic: string; readonly key: string; readonly version: bigint }) => Promise<OwnerState | undefined>;
+export type GapReader = (aggregate: {
+  readonly topic: string;
+  readonly key: string;
+  readonly version: bigint;
+}) => Promise<OwnerState | undefined>;
 
 interface Progress {
   readonly version: bigint;
@@ -68,7 +72,10 @@ export class EventInbox {
       const progress = await this.lockProgress(em, event);
       if (isGap(event, progress)) return undefined;
       const applied = await this.handle(em, event, progress);
-      await em.query(`UPDATE parked SET resolve_time = clock_timestamp() WHERE consumer = $1 AND event_id = $2`, [this.consumer, eventId]);
+      await em.query(`UPDATE parked SET resolve_time = clock_timestamp() WHERE consumer = $1 AND event_id = $2`, [
+        this.consumer,
+        eventId,
+      ]);
       return applied;
     });
   }
@@ -79,12 +86,18 @@ export class EventInbox {
       const reason = error instanceof DomainError ? error.reason : 'HANDLER_FAILED';
       await this.lockProgress(em, event);
       await this.insertParked(em, event, 'POISON', reason, String(error).replaceAll('\0', ''), attempts);
-      const headers = { daya_consumer: this.consumer, daya_event_id: event.id, daya_reason: reason, daya_attempts: String(attempts) };
+      const headers = {
+        daya_consumer: this.consumer,
+        daya_event_id: event.id,
+        daya_reason: reason,
+        daya_attempts: String(attempts),
+      };
       // The whole event stays in `parked`; on Kafka one that is too large would block the relay.
       const payload = event.payload.length > PAYLOAD_BYTES_MAX ? Buffer.alloc(0) : Buffer.from(event.payload);
-      await em.query(`INSERT INTO outbox (event_id, topic, key, type, payload, headers) VALUES ($1, $2, $3, $4, $5, $6)`, [
-        randomUUID(), deadTopic(event.topic), event.key, event.type, payload, headers,
-      ]);
+      await em.query(
+        `INSERT INTO outbox (event_id, topic, key, type, payload, headers) VALUES ($1, $2, $3, $4, $5, $6)`,
+        [randomUUID(), deadTopic(event.topic), event.key, event.type, payload, headers],
+      );
     });
   }
 
@@ -95,7 +108,10 @@ export class EventInbox {
       if (progress === undefined || progress.version >= state.version) return;
       await state.apply(em);
       await em.query(`UPDATE consumer_aggregate SET version = $4 WHERE consumer = $1 AND topic = $2 AND key = $3`, [
-        this.consumer, topic, key, state.version.toString(),
+        this.consumer,
+        topic,
+        key,
+        state.version.toString(),
       ]);
     });
   }
@@ -121,7 +137,10 @@ export class EventInbox {
     if (progress !== undefined && event.aggregateVersion !== undefined) {
       if (event.aggregateVersion <= progress.version) return { outcome: 'stale', othersWait };
       await em.query(`UPDATE consumer_aggregate SET version = $4 WHERE consumer = $1 AND topic = $2 AND key = $3`, [
-        this.consumer, event.topic, event.key, event.aggregateVersion.toString(),
+        this.consumer,
+        event.topic,
+        event.key,
+        event.aggregateVersion.toString(),
       ]);
     }
     const handler = this.handlers[event.type];
@@ -130,14 +149,23 @@ export class EventInbox {
   }
 
   /** The row lock makes this consumer's replicas take turns per aggregate. Undefined for events without a version. */
-  private async lockProgress(em: EntityManager, event: Pick<EventEnvelope, 'topic' | 'key' | 'aggregateVersion'>): Promise<Progress | undefined> {
+  private async lockProgress(
+    em: EntityManager,
+    event: Pick<EventEnvelope, 'topic' | 'key' | 'aggregateVersion'>,
+  ): Promise<Progress | undefined> {
     if (event.aggregateVersion === undefined) return undefined;
     const aggregate = [this.consumer, event.topic, event.key];
     const lock = (): Promise<{ version: string; waiting: boolean }[]> =>
-      em.query(`SELECT version, waiting FROM consumer_aggregate WHERE consumer = $1 AND topic = $2 AND key = $3 FOR UPDATE`, aggregate);
+      em.query(
+        `SELECT version, waiting FROM consumer_aggregate WHERE consumer = $1 AND topic = $2 AND key = $3 FOR UPDATE`,
+        aggregate,
+      );
     let [row] = await lock();
     if (!row) {
-      await em.query(`INSERT INTO consumer_aggregate (consumer, topic, key, version) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING`, aggregate);
+      await em.query(
+        `INSERT INTO consumer_aggregate (consumer, topic, key, version) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING`,
+        aggregate,
+      );
       [row] = await lock();
     }
     if (!row) throw new Error(`no progress row of ${aggregate.join(' ')}`);
@@ -147,20 +175,39 @@ export class EventInbox {
   private async setAside(em: EntityManager, event: EventEnvelope): Promise<void> {
     await this.insertParked(em, event, 'GAP', 'EARLIER_VERSION_MISSING', '', 0);
     await em.query(`UPDATE consumer_aggregate SET waiting = true WHERE consumer = $1 AND topic = $2 AND key = $3`, [
-      this.consumer, event.topic, event.key,
+      this.consumer,
+      event.topic,
+      event.key,
     ]);
   }
 
   private async insertParked(
-    em: EntityManager, event: EventEnvelope, kind: 'POISON' | 'GAP', reason: string, error: string, attempts: number,
+    em: EntityManager,
+    event: EventEnvelope,
+    kind: 'POISON' | 'GAP',
+    reason: string,
+    error: string,
+    attempts: number,
   ): Promise<void> {
     await em.query(
       `INSERT INTO parked AS p (consumer, event_id, kind, topic, key, type, aggregate_version, payload, headers, source, event_time, reason, error, attempts)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (consumer, event_id) DO UPDATE SET
          kind = excluded.kind, reason = excluded.reason, error = excluded.error, attempts = p.attempts + excluded.attempts, retry_time = NULL`,
       [
-        this.consumer, event.id, kind, event.topic, event.key, event.type, event.aggregateVersion?.toString() ?? null,
-        Buffer.from(event.payload), event.traceparent ? { traceparent: event.traceparent } : {}, event.source, event.time, reason, error, attempts,
+        this.consumer,
+        event.id,
+        kind,
+        event.topic,
+        event.key,
+        event.type,
+        event.aggregateVersion?.toString() ?? null,
+        Buffer.from(event.payload),
+        event.traceparent ? { traceparent: event.traceparent } : {},
+        event.source,
+        event.time,
+        reason,
+        error,
+        attempts,
       ],
     );
   }

@@ -5,7 +5,15 @@ export { on, type EventCodec, type EventEnvelope, type EventHandler, type Partit
 export { EventConsumer, type EventConsumerOptions } from './event-consumer';
 export { EventInbox, type Applied, type GapReader, type Outcome, type OwnerState } from './event-inbox';
 export { createKafka, Kafka, type KafkaOptions } from './kafka';
-export { deadTopic, ensureTopics, KafkaAdmin, PARTITIONS, TOPIC_RETENTION_MS, type PartitionRange, type TopicSpec } from './kafka-admin';
+export {
+  deadTopic,
+  ensureTopics,
+  KafkaAdmin,
+  PARTITIONS,
+  TOPIC_RETENTION_MS,
+  type PartitionRange,
+  type TopicSpec,
+} from './kafka-admin';
 export { KafkaPublisher, type OutgoingMessage } from './kafka-publisher';
 export { OutboxRelay, type OutboxRelayOptions } from './outbox-relay';
 export { INBOX_RETENTION_MS, OUTBOX_RETENTION_MS, purgeMessages, type PurgeOptions } from './purge';

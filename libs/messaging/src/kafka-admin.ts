@@ -29,7 +29,9 @@ export class KafkaAdmin {
   ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
     return this.with(async (admin) => {
       const present = new Set(await admin.listTopics());
-      const wanted = topics.flatMap((topic) => (isDead(topic.name) ? [topic] : [topic, { ...topic, name: deadTopic(topic.name), partitions: 1 }]));
+      const wanted = topics.flatMap((topic) =>
+        isDead(topic.name) ? [topic] : [topic, { ...topic, name: deadTopic(topic.name), partitions: 1 }],
+      );
       const missing = wanted.filter((topic) => !present.has(this.kafka.topic(topic.name)));
       if (missing.length === 0) return;
       await admin.createTopics({
@@ -53,7 +55,9 @@ export class KafkaAdmin {
 
   /** Sets a stopped group back to the first message, so that it reads the topic again. */
   rewind(group: string, topic: string): Promise<void> {
-    return this.with((admin) => admin.resetOffsets({ groupId: this.kafka.group(group), topic: this.kafka.topic(topic), earliest: true }));
+    return this.with((admin) =>
+      admin.resetOffsets({ groupId: this.kafka.group(group), topic: this.kafka.topic(topic), earliest: true }),
+    );
   }
 
   /** Throws when the broker does not answer. */
@@ -78,4 +82,5 @@ export const deadTopic = (topic: string): string => `${topic}.dead`;
 const isDead = (topic: string): boolean => topic.endsWith('.dead');
 
 /** Creates the topics (and their dead-letter topics) that do not exist yet. */
-export const ensureTopics = (kafka: KafkaNames, topics: readonly TopicSpec[]): Promise<void> => new KafkaAdmin(kafka).ensureTopics(topics);
+export const ensureTopics = (kafka: KafkaNames, topics: readonly TopicSpec[]): Promise<void> =>
+  new KafkaAdmin(kafka).ensureTopics(topics);

@@ -31,7 +31,10 @@ export function clientOf(kafka: KafkaNames): KafkaJs {
   return client;
 }
 
-export function attachClient(kafka: KafkaNames, options: { clientId: string; brokers: readonly string[]; logger: Logger; dial: Dial | undefined }): void {
+export function attachClient(
+  kafka: KafkaNames,
+  options: { clientId: string; brokers: readonly string[]; logger: Logger; dial: Dial | undefined },
+): void {
   const log = options.logger.child({ library: 'kafkajs' });
   const client = new KafkaJs({
     clientId: options.clientId,
@@ -42,7 +45,8 @@ export function attachClient(kafka: KafkaNames, options: { clientId: string; bro
     ...(options.dial && { socketFactory: dialer(options.dial) }),
     logLevel: logLevel.WARN,
     // Its errors are what it retries inside; those that matter reach us as exceptions and crash events.
-    logCreator: () => (entry: LogEntry) => log.debug({ namespace: entry.namespace, error: entry.log['error'] as unknown }, entry.log.message),
+    logCreator: () => (entry: LogEntry) =>
+      log.debug({ namespace: entry.namespace, error: entry.log['error'] as unknown }, entry.log.message),
   });
   clients.set(kafka, client);
 }

@@ -52,7 +52,9 @@ export class KafkaPublisher {
   }
 
   /** Several topics in one request, in the given order. */
-  publishAll(batch: readonly { readonly topic: string; readonly messages: readonly OutgoingMessage[] }[]): Promise<void> {
+  publishAll(
+    batch: readonly { readonly topic: string; readonly messages: readonly OutgoingMessage[] }[],
+  ): Promise<void> {
     return Promise.all(batch.map(({ topic, messages }) => this.publish(topic, messages))).then(() => undefined);
   }
 
@@ -92,7 +94,9 @@ export class KafkaPublisher {
       byTopic.set(name, [...(byTopic.get(name) ?? []), ...messages]);
     }
     const topicMessages = [...byTopic].map(([topic, messages]) => ({ topic, messages: messages.map(toKafka) }));
-    const sending = this.connected().then((producer) => producer.sendBatch({ acks: ACKS_ALL, timeout: SEND_TIMEOUT_MS, topicMessages }));
+    const sending = this.connected().then((producer) =>
+      producer.sendBatch({ acks: ACKS_ALL, timeout: SEND_TIMEOUT_MS, topicMessages }),
+    );
     await withTimeout(sending, SEND_TIMEOUT_MS);
   }
 
@@ -128,7 +132,10 @@ const toKafka = (message: OutgoingMessage) => ({
 });
 
 function sizeOf(message: OutgoingMessage | WireMessage): number {
-  const headers = Object.entries(message.headers ?? {}).reduce((sum, [name, value]) => sum + name.length + value.length + 2, 0);
+  const headers = Object.entries(message.headers ?? {}).reduce(
+    (sum, [name, value]) => sum + name.length + value.length + 2,
+    0,
+  );
   return message.value.length + Buffer.byteLength(message.key) + headers + 24;
 }
 

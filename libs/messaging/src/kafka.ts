@@ -23,7 +23,8 @@ export class Kafka implements KafkaNames {
     this.clientId = options.clientId;
     this.prefix = options.prefix;
     this.logger = options.logger ?? pino({ name: options.clientId, level: 'warn' }, pino.destination(2));
-    const brokers = typeof options.brokers === 'string' ? options.brokers.split(',').map((broker) => broker.trim()) : options.brokers;
+    const brokers =
+      typeof options.brokers === 'string' ? options.brokers.split(',').map((broker) => broker.trim()) : options.brokers;
     attachClient(this, { clientId: this.clientId, brokers, logger: this.logger, dial: options.dial });
   }
 

@@ -75,7 +75,9 @@ export class OutboxRelay {
       if (rows.length === 0) return 0;
       await this.ensureTopics(rows);
       await this.publisher.publishAll(runsOfOneTopic(rows, this.source));
-      await em.query(`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])`, [rows.map((row) => row.position)]);
+      await em.query(`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])`, [
+        rows.map((row) => row.position),
+      ]);
       return rows.length;
     });
   }
@@ -126,7 +128,9 @@ export class OutboxRelay {
 }
 
 async function lockedBatch(em: EntityManager): Promise<OutboxRow[]> {
-  const [lock]: { locked: boolean }[] = await em.query(`SELECT pg_try_advisory_xact_lock(hashtext('outbox-relay')) AS locked`);
+  const [lock]: { locked: boolean }[] = await em.query(
+    `SELECT pg_try_advisory_xact_lock(hashtext('outbox-relay')) AS locked`,
+  );
   if (!lock?.locked) return [];
   const rows: OutboxRow[] = await em.query(
     `SELECT position, event_id, topic, key, type, payload, aggregate_version, headers, create_time

@@ -1,6 +1,7 @@
 import type { EventEnvelope } from './event';
 
-export const PARKED_COLUMNS = 'event_id, kind, topic, key, type, aggregate_version, payload, headers, source, event_time';
+export const PARKED_COLUMNS =
+  'event_id, kind, topic, key, type, aggregate_version, payload, headers, source, event_time';
 
 export interface ParkedRow {
   readonly event_id: string;

@@ -22,7 +22,10 @@ export class PartitionOffsets {
   async advance(em: EntityManager, topic: string, partition: number, from: bigint, to: bigint): Promise<void> {
     const at = [this.consumer, topic, partition];
     if (from === 0n) {
-      await em.query(`INSERT INTO consumer_offset (consumer, topic, partition, next_offset) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING`, at);
+      await em.query(
+        `INSERT INTO consumer_offset (consumer, topic, partition, next_offset) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING`,
+        at,
+      );
     }
     const [, moved]: [unknown, number] = await em.query(
       `UPDATE consumer_offset SET next_offset = $5 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND next_offset = $4`,

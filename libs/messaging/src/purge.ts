@@ -14,7 +14,10 @@ export interface PurgeOptions {
 }
 
 /** One bounded round of the daily clean-up: published outbox rows, old inbox marks, resolved parked events. For a sweeper. */
-export async function purgeMessages(db: DataSource, options: PurgeOptions = {}): Promise<{ outbox: number; inbox: number; parked: number }> {
+export async function purgeMessages(
+  db: DataSource,
+  options: PurgeOptions = {},
+): Promise<{ outbox: number; inbox: number; parked: number }> {
   const { outboxRetentionMs = OUTBOX_RETENTION_MS, inboxRetentionMs = INBOX_RETENTION_MS, rowsMax = 50_000 } = options;
   if (inboxRetentionMs < TOPIC_RETENTION_MS) throw new Error('inbox marks must outlive the topics');
   return {
@@ -24,7 +27,13 @@ export async function purgeMessages(db: DataSource, options: PurgeOptions = {}):
   };
 }
 
-async function purge(db: DataSource, table: string, column: string, olderThanMs: number, rowsMax: number): Promise<number> {
+async function purge(
+  db: DataSource,
+  table: string,
+  column: string,
+  olderThanMs: number,
+  rowsMax: number,
+): Promise<number> {
   let purged = 0;
   while (purged < rowsMax) {
     const [, count]: [unknown, number] = await db.query(

@@ -4,7 +4,14 @@ import { isUnavailable } from '@daya/postgres';
 
 const BACKOFF_MS = { first: 20, max: 2_000 };
 /** Refusals that no repetition changes. */
-const FINAL: readonly ErrorKind[] = ['invalid', 'not-found', 'already-exists', 'precondition', 'denied', 'unauthenticated'];
+const FINAL: readonly ErrorKind[] = [
+  'invalid',
+  'not-found',
+  'already-exists',
+  'precondition',
+  'denied',
+  'unauthenticated',
+];
 /** Trouble of others that passes: it must not park every event meanwhile. */
 const PASSING: readonly ErrorKind[] = ['unavailable', 'exhausted'];
 

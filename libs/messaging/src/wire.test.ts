@@ -25,19 +25,37 @@ test('an event survives the wire', () => {
   fc.assert(
     fc.property(events, ({ headers, ...event }: WireEvent) => {
       const read = fromWire('topic', asRead(toWire({ ...event, headers })));
-      expect(read).toEqual({ ...event, payload: Buffer.from(event.payload), topic: 'topic', traceparent: headers['traceparent'], offset: 7n });
+      expect(read).toEqual({
+        ...event,
+        payload: Buffer.from(event.payload),
+        topic: 'topic',
+        traceparent: headers['traceparent'],
+        offset: 7n,
+      });
     }),
   );
 });
 
 test('whatever a stranger writes is either an event that can be stored or none', () => {
   const headers = fc.record(
-    { ce_id: fc.oneof(fc.uuid(), fc.string()), ce_type: fc.string(), ce_aggregateversion: fc.oneof(fc.string(), fc.bigInt().map(String)), ce_time: fc.string(), traceparent: fc.string(), ce_source: fc.string() },
+    {
+      ce_id: fc.oneof(fc.uuid(), fc.string()),
+      ce_type: fc.string(),
+      ce_aggregateversion: fc.oneof(fc.string(), fc.bigInt().map(String)),
+      ce_time: fc.string(),
+      traceparent: fc.string(),
+      ce_source: fc.string(),
+    },
     { requiredKeys: [] },
   );
   fc.assert(
     fc.property(headers, fc.option(fc.string()), (given, key) => {
-      const message = { ...base, key: key === null ? null : Buffer.from(key), value: null, headers: given } as KafkaMessage;
+      const message = {
+        ...base,
+        key: key === null ? null : Buffer.from(key),
+        value: null,
+        headers: given,
+      } as KafkaMessage;
       const event = fromWire('topic', message);
       if (!event) return;
       expect(event.id).toMatch(/^[0-9a-f-]{36}$/i);

@@ -40,7 +40,13 @@ export function fromWire(topic: string, message: KafkaMessage): PartitionEvent |
   const headers = textHeaders(message.headers);
   const { ce_id: id, ce_type: type, ce_aggregateversion: version } = headers;
   const key = message.key?.toString('utf8') ?? '';
-  if (id === undefined || !UUID.test(id) || type === undefined || [type, key, headers['ce_source']].some((text) => text?.includes(NUL))) return undefined;
+  if (
+    id === undefined ||
+    !UUID.test(id) ||
+    type === undefined ||
+    [type, key, headers['ce_source']].some((text) => text?.includes(NUL))
+  )
+    return undefined;
   if (version !== undefined && !VERSION.test(version)) return undefined;
   return {
     id,

@@ -4,10 +4,18 @@ const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK = '40P01';
 /** Server stopping or not ready, too many connections, statement or idle timeout, I/O trouble. */
 const UNAVAILABLE_STATES = new Set(['53300', '57014', '57P01', '57P02', '57P03', '25P03']);
-const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']);
-/** Texts of node-pg and pg-pool for trouble that carries no code. */
+const UNAVAILABLE_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+]);
+/** Texts of node-pg, pg-pool and TypeORM (which releases a runner whose connection broke) for trouble that carries no code. */
 const UNAVAILABLE_TEXT =
-  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after|Driver not Connected|QueryRunnerAlreadyReleased|Query runner already released)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after|Driver not Connected|QueryRunnerAlreadyReleased|Query runner already released|Database connection provided by a query runner was already released)/;
 
 /** Not in the encoding, untranslatable, malformed text of a type. */
 const UNSTORABLE_STATES = new Set(['22021', '22P05', '22P02']);
@@ -33,12 +41,14 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /** The transaction was rolled back by the server and may simply be run again. */
-export const isRetriable = (error: unknown): boolean => [SERIALIZATION_FAILURE, DEADLOCK].includes(sqlState(error) ?? '');
+export const isRetriable = (error: unknown): boolean =>
+  [SERIALIZATION_FAILURE, DEADLOCK].includes(sqlState(error) ?? '');
 
 /** The database could not be reached or did not answer in time. Whether a COMMIT took effect is then unknown. */
 export function isUnavailable(error: unknown): boolean {
   const state = sqlState(error);
-  if (state !== undefined && (UNAVAILABLE_STATES.has(state) || UNAVAILABLE_CODES.has(state) || state.startsWith('08'))) return true;
+  if (state !== undefined && (UNAVAILABLE_STATES.has(state) || UNAVAILABLE_CODES.has(state) || state.startsWith('08')))
+    return true;
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
   return UNAVAILABLE_TEXT.test(String(failureOf(error).message ?? ''));
 }
@@ -52,10 +62,16 @@ export function storeError(error: unknown): unknown {
   if (error instanceof DomainError) return error;
   const state = sqlState(error);
   if (isUnavailable(error)) {
-    return causedBy(error, new DomainError('unavailable', 'STORE_UNAVAILABLE', 'the database did not answer', { state: state ?? 'lost' }));
+    return causedBy(
+      error,
+      new DomainError('unavailable', 'STORE_UNAVAILABLE', 'the database did not answer', { state: state ?? 'lost' }),
+    );
   }
   if (state === undefined || !UNSTORABLE_STATES.has(state)) return error;
-  return causedBy(error, new DomainError('invalid', 'VALUE_NOT_STORABLE', 'a value is malformed or has a character that cannot be stored'));
+  return causedBy(
+    error,
+    new DomainError('invalid', 'VALUE_NOT_STORABLE', 'a value is malformed or has a character that cannot be stored'),
+  );
 }
 
 const causedBy = (cause: unknown, refusal: DomainError): DomainError => Object.assign(refusal, { cause });

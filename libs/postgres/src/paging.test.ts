@@ -13,7 +13,9 @@ test('a token gives back its cursor to who holds the secret', () => {
 
 test('a token that was changed, made with another secret or made up is refused', () => {
   const refused = (token: string): void => {
-    expect(() => decodePageToken(token, 'secret')).toThrow(expect.objectContaining({ kind: 'invalid', reason: 'PAGE_TOKEN_INVALID' }));
+    expect(() => decodePageToken(token, 'secret')).toThrow(
+      expect.objectContaining({ kind: 'invalid', reason: 'PAGE_TOKEN_INVALID' }),
+    );
   };
   fc.assert(fc.property(fc.string(), refused));
   fc.assert(
@@ -30,5 +32,7 @@ test('a token that was changed, made with another secret or made up is refused',
 test('page sizes: 0 is the default, too many is the maximum, negative is an invalid field', () => {
   const limits = { default: 20, max: 100 };
   expect([0, 1, 100, 101, 2 ** 31 - 1].map((size) => pageSize(size, limits))).toEqual([20, 1, 100, 100, 100]);
-  expect(() => pageSize(-1, limits)).toThrow(expect.objectContaining({ kind: 'invalid', violations: [expect.objectContaining({ field: 'page_size' })] }));
+  expect(() => pageSize(-1, limits)).toThrow(
+    expect.objectContaining({ kind: 'invalid', violations: [expect.objectContaining({ field: 'page_size' })] }),
+  );
 });

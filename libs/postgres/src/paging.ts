@@ -16,14 +16,21 @@ export function decodePageToken(token: string, secret: string | Uint8Array): Rec
   const signature = bytes.subarray(0, SIGNATURE_BYTES);
   if (signature.length !== SIGNATURE_BYTES || !timingSafeEqual(signature, sign(body, secret))) {
     throw new DomainError('invalid', 'PAGE_TOKEN_INVALID', 'page_token was not issued by this service', {}, [
-      { field: 'page_token', reason: 'PAGE_TOKEN_INVALID', description: 'pass next_page_token of the previous page unchanged' },
+      {
+        field: 'page_token',
+        reason: 'PAGE_TOKEN_INVALID',
+        description: 'pass next_page_token of the previous page unchanged',
+      },
     ]);
   }
   return JSON.parse(body.toString('utf8')) as Record<string, string>;
 }
 
 /** Rows of one page: 0 means the default, more than the maximum means the maximum. Throws `invalid` when negative. */
-export function pageSize(requested: number, limits: { readonly default: number; readonly max: number } = { default: 50, max: 200 }): number {
+export function pageSize(
+  requested: number,
+  limits: { readonly default: number; readonly max: number } = { default: 50, max: 200 },
+): number {
   if (requested < 0) refuseInvalid([{ field: 'page_size', reason: 'NEGATIVE', description: 'must not be negative' }]);
   return requested === 0 ? limits.default : Math.min(requested, limits.max);
 }

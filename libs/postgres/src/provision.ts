@@ -55,7 +55,9 @@ async function upsertRoles(admin: Client, { service, passwords }: ProvisionOptio
   for (const [role, bypass, password] of roles) {
     const { rowCount } = await admin.query(`SELECT 1 FROM pg_roles WHERE rolname = $1`, [role]);
     const verb = rowCount === 0 ? 'CREATE' : 'ALTER';
-    await admin.query(`${verb} ROLE ${role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE ${bypass} PASSWORD ${admin.escapeLiteral(password)}`);
+    await admin.query(
+      `${verb} ROLE ${role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE ${bypass} PASSWORD ${admin.escapeLiteral(password)}`,
+    );
   }
   await admin.query(`ALTER ROLE ${service}_audit SET default_transaction_read_only = on`);
 }
@@ -92,7 +94,11 @@ export function urlFor(adminUrl: string, database: string, role?: string, passwo
 }
 
 async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000, application_name: 'daya-provision' });
+  const client = new Client({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    application_name: 'daya-provision',
+  });
   await client.connect();
   try {
     return await work(client);

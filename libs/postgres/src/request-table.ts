@@ -53,14 +53,21 @@ export async function once<T>(em: EntityManager, key: RequestKey, work: () => Pr
   return result;
 }
 
-async function firstAnswer<T>(em: EntityManager, id: readonly string[], fingerprint: Buffer, codec: Codec<T>): Promise<T> {
+async function firstAnswer<T>(
+  em: EntityManager,
+  id: readonly string[],
+  fingerprint: Buffer,
+  codec: Codec<T>,
+): Promise<T> {
   const [row]: { fingerprint: Buffer; response: Buffer | null }[] = await em.query(
     `SELECT fingerprint, response FROM request WHERE scope = $1 AND method = $2 AND request_id = $3`,
     [...id],
   );
   if (!row) throw new Error(`request ${id.join(' ')} conflicts but cannot be read`);
   if (!row.fingerprint.equals(fingerprint)) {
-    throw new DomainError('already-exists', 'REQUEST_ID_REUSED', 'request_id was used for another request', { requestId: id[2] ?? '' });
+    throw new DomainError('already-exists', 'REQUEST_ID_REUSED', 'request_id was used for another request', {
+      requestId: id[2] ?? '',
+    });
   }
   // Only the transaction that inserted the row can see it without an answer: `once` was nested under one id.
   if (!row.response) throw new Error(`request ${id.join(' ')} is still being worked on in this transaction`);

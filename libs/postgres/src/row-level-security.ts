@@ -10,7 +10,8 @@ const IDENTIFIER = /^[a-z_][a-z0-9_]*$/;
 export function enableRls(table: string, partyColumns: readonly string[], publicWhen?: string): string[] {
   if (partyColumns.length === 0) throw new Error(`${table}: name at least one party column`);
   const statements = enableRlsWhere(table, `${ORGANISATION_SQL} IN (${partyColumns.map(identifier).join(', ')})`);
-  if (publicWhen !== undefined) statements.push(`CREATE POLICY ${table}_public ON ${table} FOR SELECT USING (${publicWhen})`);
+  if (publicWhen !== undefined)
+    statements.push(`CREATE POLICY ${table}_public ON ${table} FOR SELECT USING (${publicWhen})`);
   return statements;
 }
 

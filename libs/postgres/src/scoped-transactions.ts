@@ -11,7 +11,11 @@ export class ScopedTransactions {
   constructor(private readonly sources: DataSources) {}
 
   /** One transaction, retried and reported as `inTransaction` says. */
-  run<T>(scope: Scope, work: (em: EntityManager) => Promise<T>, options: Pick<TransactionOptions, 'isolation'> = {}): Promise<T> {
+  run<T>(
+    scope: Scope,
+    work: (em: EntityManager) => Promise<T>,
+    options: Pick<TransactionOptions, 'isolation'> = {},
+  ): Promise<T> {
     if (scope === 'system') return inTransaction(this.sources.system, work, options);
     const begin = async (em: EntityManager): Promise<void> => {
       await em.query(`SELECT set_config('app.organisation', $1, true)`, [scope.organisationId]);

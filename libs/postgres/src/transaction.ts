@@ -33,7 +33,11 @@ export async function inTransaction<T>(
   }
 }
 
-async function runOnce<T>(db: DataSource, work: (em: EntityManager) => Promise<T>, options: TransactionOptions): Promise<T> {
+async function runOnce<T>(
+  db: DataSource,
+  work: (em: EntityManager) => Promise<T>,
+  options: TransactionOptions,
+): Promise<T> {
   const runner = db.createQueryRunner();
   try {
     await runner.startTransaction(options.isolation);
@@ -71,6 +75,7 @@ async function rolledBack(runner: QueryRunner): Promise<boolean> {
 
 /** TypeORM hangs a statement's values on its error, and loggers print them: names, secrets, payloads. */
 function withoutParameters(error: unknown): unknown {
-  if (typeof error === 'object' && error !== null && 'parameters' in error) Object.assign(error, { parameters: undefined });
+  if (typeof error === 'object' && error !== null && 'parameters' in error)
+    Object.assign(error, { parameters: undefined });
   return error;
 }

@@ -14,7 +14,8 @@ interface StackFile extends Omit<TestStack, 'kafka'> {
 /** Reads the file that DAYA_TEST_STACK names. Throws when there is none: a missing server is a failure, never a skip. */
 export function testStack(): TestStack {
   const path = process.env['DAYA_TEST_STACK'];
-  if (path === undefined || path === '') throw new Error('DAYA_TEST_STACK names no file: run the tests by `npm test`, which starts the servers');
+  if (path === undefined || path === '')
+    throw new Error('DAYA_TEST_STACK names no file: run the tests by `npm test`, which starts the servers');
   const stack = JSON.parse(readFileSync(path, 'utf8')) as StackFile;
   return { ...stack, kafka: { brokers: [stack.kafka.brokers].flat().join(',') } };
 }

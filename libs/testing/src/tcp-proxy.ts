@@ -19,12 +19,17 @@ export async function tcpProxy(target: { host: string; port: number }, listenPor
   const server = createServer((client) => {
     if (state === 'cut') return void client.destroy();
     const upstream = connect(target.port, target.host);
-    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       sockets.add(from);
-      from.on('error', () => to.destroy()).on('close', () => {
-        sockets.delete(from);
-        to.destroy();
-      });
+      from
+        .on('error', () => to.destroy())
+        .on('close', () => {
+          sockets.delete(from);
+          to.destroy();
+        });
       from.pipe(to);
       if (state === 'stalled') from.pause();
     }

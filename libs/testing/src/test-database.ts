@@ -11,7 +11,11 @@ export interface TestDatabase extends DatabaseUrls {
   /** The superuser's URL of this database, for what only tests do. */
   readonly superUrl: string;
   /** The environment of a service on this database. */
-  readonly env: { readonly DATABASE_URL: string; readonly DATABASE_SYSTEM_URL: string; readonly DATABASE_OWNER_URL: string };
+  readonly env: {
+    readonly DATABASE_URL: string;
+    readonly DATABASE_SYSTEM_URL: string;
+    readonly DATABASE_OWNER_URL: string;
+  };
   drop(): Promise<void>;
 }
 
@@ -29,7 +33,8 @@ export async function testDatabase(service: string, migrations: Migrations): Pro
     name,
     superUrl: urlFor(admin, name),
     env: { DATABASE_URL: urls.url, DATABASE_SYSTEM_URL: urls.systemUrl, DATABASE_OWNER_URL: urls.ownerUrl },
-    drop: () => withAdmin(admin, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)).then(() => undefined),
+    drop: () =>
+      withAdmin(admin, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)).then(() => undefined),
   };
 }
 

@@ -33,13 +33,20 @@ export async function testIdentity(services: readonly string[]): Promise<TestIde
   const folder = mkdtempSync(join(tmpdir(), 'daya-identity-'));
   await createPlatformIdentity(folder, services);
   const ca = readFileSync(join(folder, 'ca.pem'));
-  const authority = await Authority.load({ certificate: ca.toString(), privateKey: readFileSync(join(folder, 'ca.key.pem'), 'utf8') });
+  const authority = await Authority.load({
+    certificate: ca.toString(),
+    privateKey: readFileSync(join(folder, 'ca.key.pem'), 'utf8'),
+  });
   return {
     folder,
     ca,
     env: (service) => {
       if (!services.includes(service)) throw new Error(`testIdentity was not asked for ${service}`);
-      return { TLS_FOLDER: folder, IDENTITY_KEY_FILE: join(folder, `${service}.jwk.json`), JWKS_FILE: join(folder, 'jwks.json') };
+      return {
+        TLS_FOLDER: folder,
+        IDENTITY_KEY_FILE: join(folder, `${service}.jwk.json`),
+        JWKS_FILE: join(folder, 'jwks.json'),
+      };
     },
     node: (nodeId, generation = 1) => testNode(authority, ca, nodeId, generation),
     remove: () => rmSync(folder, { recursive: true, force: true }),
@@ -47,8 +54,15 @@ export async function testIdentity(services: readonly string[]): Promise<TestIde
 }
 
 async function testNode(authority: Authority, ca: Buffer, nodeId: string, generation: number): Promise<TestNode> {
-  const keys = (await webcrypto.subtle.generateKey({ name: 'Ed25519' }, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
-  const request = await x509.Pkcs10CertificateRequestGenerator.create({ name: `CN=${nodeId}`, keys, signingAlgorithm: { name: 'Ed25519' } });
+  const keys = (await webcrypto.subtle.generateKey({ name: 'Ed25519' }, true, [
+    'sign',
+    'verify',
+  ])) as webcrypto.CryptoKeyPair;
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: `CN=${nodeId}`,
+    keys,
+    signingAlgorithm: { name: 'Ed25519' },
+  });
   const now = Date.now();
   const { certificate, publicKey } = await issueNodeCertificate(authority, {
     der: new Uint8Array(request.rawData),

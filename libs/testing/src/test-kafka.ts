@@ -19,6 +19,7 @@ export function testKafka(): TestKafka {
     brokers,
     prefix,
     env: { KAFKA_BROKERS: brokers, KAFKA_PREFIX: prefix },
-    connect: (clientId = 'test') => createKafka({ brokers, prefix, clientId, logger: createLogger({ LOG_LEVEL: 'silent', SERVICE: clientId }) }),
+    connect: (clientId = 'test') =>
+      createKafka({ brokers, prefix, clientId, logger: createLogger({ LOG_LEVEL: 'silent', SERVICE: clientId }) }),
   };
 }

@@ -1,4 +1,13 @@
-import { createClient, createLogger, Identity, runService, type GrpcClient, type RunningService, type ServiceDefinition, type ServiceOptions } from '@daya/nest';
+import {
+  createClient,
+  createLogger,
+  Identity,
+  runService,
+  type GrpcClient,
+  type RunningService,
+  type ServiceDefinition,
+  type ServiceOptions,
+} from '@daya/nest';
 import type { TestDatabase } from './test-database';
 import type { TestIdentity } from './test-identity';
 import type { TestKafka } from './test-kafka';
@@ -15,7 +24,14 @@ export interface TestEnvironment {
 }
 
 /** The environment of a service under test, as `loadConfig` reads it: ports chosen by the system, loopback only. */
-export function testEnvironment({ service, identity, database, kafka, redis, more }: TestEnvironment): Record<string, string> {
+export function testEnvironment({
+  service,
+  identity,
+  database,
+  kafka,
+  redis,
+  more,
+}: TestEnvironment): Record<string, string> {
   return {
     GRPC_PORT: '0',
     ADMIN_PORT: '0',
@@ -41,7 +57,11 @@ export interface TestService extends RunningService {
 export async function startTestService(options: ServiceOptions): Promise<TestService> {
   const log = options.log ?? createLogger({ LOG_LEVEL: options.config.LOG_LEVEL, SERVICE: options.name });
   const running = await runService({ ...options, log, ownsProcess: false });
-  return { ...running, url: `127.0.0.1:${running.ports['grpc']}`, adminUrl: `http://127.0.0.1:${running.ports['admin']}` };
+  return {
+    ...running,
+    url: `127.0.0.1:${running.ports['grpc']}`,
+    adminUrl: `http://127.0.0.1:${running.ports['admin']}`,
+  };
 }
 
 /** A client that calls as the service `from` (members come by `{ caller }` of the calls of `gateway`). Close: `onModuleDestroy()`. */
@@ -51,5 +71,10 @@ export function testClient<D extends ServiceDefinition>(
 ): GrpcClient<D> {
   const { IDENTITY_KEY_FILE, JWKS_FILE } = options.identity.env(options.from);
   const identity = new Identity({ service: options.from, keyFile: IDENTITY_KEY_FILE, jwksFile: JWKS_FILE });
-  return createClient(definition, { url: options.url, audience: options.audience, identity, tls: { ca: options.identity.ca } });
+  return createClient(definition, {
+    url: options.url,
+    audience: options.audience,
+    identity,
+    tls: { ca: options.identity.ca },
+  });
 }

@@ -5,7 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * Repeats `check` until it stops throwing, and returns its value. Throws its last error after `timeoutMs` (20 s), so a
  * failing test shows what was not yet so.
  */
-export async function eventually<T>(check: () => T | Promise<T>, options: { timeoutMs?: number; everyMs?: number } = {}): Promise<T> {
+export async function eventually<T>(
+  check: () => T | Promise<T>,
+  options: { timeoutMs?: number; everyMs?: number } = {},
+): Promise<T> {
   const { timeoutMs = 20_000, everyMs = 25 } = options;
   const giveUpAt = Date.now() + timeoutMs;
   for (;;) {

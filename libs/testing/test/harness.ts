@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { appendEvent, BatchConsumer, EventConsumer, ensureTopics, type EventConsumerOptions, type EventHandler, type PartitionEvent } from '@daya/messaging';
+import {
+  appendEvent,
+  BatchConsumer,
+  EventConsumer,
+  ensureTopics,
+  type EventConsumerOptions,
+  type EventHandler,
+  type PartitionEvent,
+} from '@daya/messaging';
 import { createDataSources, inTransaction, type DataSources } from '@daya/postgres';
 import { testDatabase, testKafka, type TestDatabase, type TestKafka } from '../src';
 import { NOTES } from './notes-schema';
@@ -62,7 +70,13 @@ export function tap({ kafka, sources }: Harness, topic = TOPIC): { events: Parti
     events.push(...batch);
     return Promise.resolve();
   };
-  const consumer = new BatchConsumer({ kafka: kafka.connect('tap'), group: `tap-${randomUUID()}`, topics: [topic], db: sources.system, handle });
+  const consumer = new BatchConsumer({
+    kafka: kafka.connect('tap'),
+    group: `tap-${randomUUID()}`,
+    topics: [topic],
+    db: sources.system,
+    handle,
+  });
   return { events, consumer };
 }
 
@@ -76,8 +90,20 @@ export const tallying: EventHandler = async (event, em) => {
   );
 };
 
-export function consumerOf({ kafka, sources }: Harness, group: string, handler: EventHandler, more: Partial<EventConsumerOptions> = {}): EventConsumer {
-  return new EventConsumer({ kafka: kafka.connect(group), group, topics: [TOPIC], db: sources.system, handlers: { [WRITTEN]: handler }, ...more });
+export function consumerOf(
+  { kafka, sources }: Harness,
+  group: string,
+  handler: EventHandler,
+  more: Partial<EventConsumerOptions> = {},
+): EventConsumer {
+  return new EventConsumer({
+    kafka: kafka.connect(group),
+    group,
+    topics: [TOPIC],
+    db: sources.system,
+    handlers: { [WRITTEN]: handler },
+    ...more,
+  });
 }
 
 export interface Tally {
@@ -86,4 +112,5 @@ export interface Tally {
   readonly history: string[];
 }
 
-export const tallies = ({ sources }: Harness): Promise<Tally[]> => sources.system.query(`SELECT name, count, history FROM tally ORDER BY name`);
+export const tallies = ({ sources }: Harness): Promise<Tally[]> =>
+  sources.system.query(`SELECT name, count, history FROM tally ORDER BY name`);

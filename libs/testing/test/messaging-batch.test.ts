@@ -19,7 +19,16 @@ async function publish(from: number, to: number): Promise<void> {
   const publisher = h.kafka.connect('test').producer();
   const messages = Array.from({ length: to - from }, (_, index) => {
     const key = `k${(from + index) % 3}`;
-    return toWire({ id: uuid(from + index), type: WRITTEN, key, payload: Buffer.from(`${from + index}`), aggregateVersion: undefined, time: new Date(), source: 'test', headers: {} });
+    return toWire({
+      id: uuid(from + index),
+      type: WRITTEN,
+      key,
+      payload: Buffer.from(`${from + index}`),
+      aggregateVersion: undefined,
+      time: new Date(),
+      source: 'test',
+      headers: {},
+    });
   });
   await publisher.publish(TOPIC, messages);
   await publisher.stop();
@@ -32,7 +41,12 @@ const addAll = async (events: readonly PartitionEvent[], em: EntityManager): Pro
 const batchConsumer = (group: string, handle = addAll, clientId = group): BatchConsumer =>
   new BatchConsumer({ kafka: h.kafka.connect(clientId), group, topics: [TOPIC], db: h.sources.system, handle });
 
-const expected = (to: number): string[][] => [0, 1, 2].map((key) => Array.from({ length: to }, (_, index) => index).filter((index) => index % 3 === key).map(String));
+const expected = (to: number): string[][] =>
+  [0, 1, 2].map((key) =>
+    Array.from({ length: to }, (_, index) => index)
+      .filter((index) => index % 3 === key)
+      .map(String),
+  );
 const histories = async (): Promise<string[][]> => (await tallies(h)).map((tally) => tally.history);
 
 test('the database decides the position: a rewound group, and one that ran ahead, both go on where the writes ended', async () => {
@@ -68,7 +82,13 @@ test('a zombie that still works on a batch cannot commit it after its successor 
     await held;
     await addAll(events, em);
   });
-  const successor = new BatchConsumer({ kafka: prefixed(), group: 'notes.zombie', topics: [TOPIC], db: h.sources.system, handle: addAll });
+  const successor = new BatchConsumer({
+    kafka: prefixed(),
+    group: 'notes.zombie',
+    topics: [TOPIC],
+    db: h.sources.system,
+    handle: addAll,
+  });
   await h.start(zombie);
   await eventually(() => expect(zombieAt).toBeGreaterThan(0));
   await h.start(successor);

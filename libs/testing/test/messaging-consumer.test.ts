@@ -18,9 +18,19 @@ afterEach(async () => {
 });
 
 const message = (id: string, key: string, version: bigint | undefined, text: string) =>
-  toWire({ id, type: WRITTEN, key, payload: Buffer.from(text), aggregateVersion: version, time: new Date(), source: 'test', headers: {} });
+  toWire({
+    id,
+    type: WRITTEN,
+    key,
+    payload: Buffer.from(text),
+    aggregateVersion: version,
+    time: new Date(),
+    source: 'test',
+    headers: {},
+  });
 const uuid = (index: number): string => `01900000-0000-7000-8000-${String(index).padStart(12, '0')}`;
-const historyOf = async (key: string): Promise<string[] | undefined> => (await tallies(h)).find((tally) => tally.name === key)?.history;
+const historyOf = async (key: string): Promise<string[] | undefined> =>
+  (await tallies(h)).find((tally) => tally.name === key)?.history;
 
 async function publish(...messages: ReturnType<typeof message>[]): Promise<void> {
   const publisher = h.kafka.connect('test').producer();
@@ -33,7 +43,10 @@ test('duplicates have one effect, types without a handler pass, and foreign mess
   await h.start(consumer);
   await publish(message(uuid(1), 'k', 1n, 'one'), message(uuid(1), 'k', 1n, 'one'), message(uuid(2), 'k', 2n, 'two'));
   await publish({ key: 'k', value: Buffer.from('not an event'), headers: {} });
-  await publish({ ...message(uuid(3), 'k', 3n, 'three'), headers: { ...message(uuid(3), 'k', 3n, '').headers, ce_type: 'daya.notes.v1.Unknown' } });
+  await publish({
+    ...message(uuid(3), 'k', 3n, 'three'),
+    headers: { ...message(uuid(3), 'k', 3n, '').headers, ce_type: 'daya.notes.v1.Unknown' },
+  });
   await publish(message(uuid(1), 'k', 1n, 'one'), message(uuid(4), 'k', 4n, 'four'));
   await eventually(async () => expect(await historyOf('k')).toEqual(['one', 'two', 'four']));
   await consumer.stop();
@@ -42,7 +55,8 @@ test('duplicates have one effect, types without a handler pass, and foreign mess
 test('a consumer that is rewound to the start changes nothing, and a fresh one reaches the same state', async () => {
   const consumer = consumerOf(h, 'notes.first', tallying);
   await h.start(consumer);
-  for (const key of ['a', 'b', 'c']) for (let index = 0; index < 10; index += 1) await write(h.sources, key, `${key}${index}`);
+  for (const key of ['a', 'b', 'c'])
+    for (let index = 0; index < 10; index += 1) await write(h.sources, key, `${key}${index}`);
   await eventually(async () => expect((await tallies(h)).map((tally) => tally.count)).toEqual(['10', '10', '10']));
   await consumer.stop();
   const before = await tallies(h);
@@ -58,10 +72,14 @@ test('a consumer that is rewound to the start changes nothing, and a fresh one r
   const prefixed: EventHandler = (event, em) => tallying({ ...event, key: `fresh-${event.key}` }, em);
   const fresh = consumerOf(h, 'notes.fresh', prefixed);
   await h.start(fresh);
-  await eventually(async () => expect((await tallies(h)).filter((tally) => tally.name.startsWith('fresh-'))).toHaveLength(4));
+  await eventually(async () =>
+    expect((await tallies(h)).filter((tally) => tally.name.startsWith('fresh-'))).toHaveLength(4),
+  );
   await eventually(async () => {
     const all = await tallies(h);
-    const replayed = all.filter((tally) => tally.name.startsWith('fresh-')).map((tally) => ({ ...tally, name: tally.name.slice(6) }));
+    const replayed = all
+      .filter((tally) => tally.name.startsWith('fresh-'))
+      .map((tally) => ({ ...tally, name: tally.name.slice(6) }));
     expect(replayed).toEqual(all.filter((tally) => !tally.name.startsWith('fresh-')));
   });
   await fresh.stop();
@@ -70,10 +88,18 @@ test('a consumer that is rewound to the start changes nothing, and a fresh one r
 test('a later version waits parked until the missing one comes, and then follows in order', async () => {
   const consumer = consumerOf(h, 'notes.gaps', tallying);
   await h.start(consumer);
-  await publish(message(uuid(1), 'k', 1n, 'one'), message(uuid(3), 'k', 3n, 'three'), message(uuid(4), 'k', 4n, 'four'), message(uuid(9), 'other', 1n, 'other'));
+  await publish(
+    message(uuid(1), 'k', 1n, 'one'),
+    message(uuid(3), 'k', 3n, 'three'),
+    message(uuid(4), 'k', 4n, 'four'),
+    message(uuid(9), 'other', 1n, 'other'),
+  );
   await eventually(async () => expect(await historyOf('other')).toEqual(['other']));
   expect(await historyOf('k')).toEqual(['one']);
-  expect((await listParked(h.sources.system)).map(({ kind, eventId }) => [kind, eventId])).toEqual([['GAP', uuid(3)], ['GAP', uuid(4)]]);
+  expect((await listParked(h.sources.system)).map(({ kind, eventId }) => [kind, eventId])).toEqual([
+    ['GAP', uuid(3)],
+    ['GAP', uuid(4)],
+  ]);
   await publish(message(uuid(2), 'k', 2n, 'two'));
   await eventually(async () => expect(await historyOf('k')).toEqual(['one', 'two', 'three', 'four']));
   await publish(message(uuid(5), 'k', 5n, 'five'));
@@ -88,12 +114,27 @@ test('when the missing version never comes, the owner is asked, and what it cove
     gapPatienceMs: 500,
     onGap: (aggregate) => {
       asked.push(aggregate);
-      return Promise.resolve({ version: 3n, apply: (em) => tallying({ ...base, key: 'k', payload: Buffer.from('state of 3') }, em) });
+      return Promise.resolve({
+        version: 3n,
+        apply: (em) => tallying({ ...base, key: 'k', payload: Buffer.from('state of 3') }, em),
+      });
     },
   });
-  const base = { id: '', type: WRITTEN, topic: TOPIC, aggregateVersion: undefined, time: new Date(), source: '', traceparent: undefined };
+  const base = {
+    id: '',
+    type: WRITTEN,
+    topic: TOPIC,
+    aggregateVersion: undefined,
+    time: new Date(),
+    source: '',
+    traceparent: undefined,
+  };
   await h.start(consumer);
-  await publish(message(uuid(1), 'k', 1n, 'one'), message(uuid(3), 'k', 3n, 'three'), message(uuid(4), 'k', 4n, 'four'));
+  await publish(
+    message(uuid(1), 'k', 1n, 'one'),
+    message(uuid(3), 'k', 3n, 'three'),
+    message(uuid(4), 'k', 4n, 'four'),
+  );
   await eventually(async () => expect(await historyOf('k')).toEqual(['one', 'state of 3', 'four']));
   expect(asked).toEqual([{ topic: TOPIC, key: 'k', version: 1n }]);
   await publish(message(uuid(2), 'k', 2n, 'two, late'), message(uuid(5), 'k', 5n, 'five'));
@@ -124,11 +165,20 @@ test('poison is parked while the partition moves on; the replay tool brings it b
   await eventually(() => expect(dead.events.map(textOf)).toEqual(['bad-2']));
   expect(dead.events[0]?.key).toBe('bad');
   const [parked] = await listParked(h.sources.system, { eventIds: [ids[1] ?? ''] });
-  expect(parked).toMatchObject({ kind: 'POISON', attempts: 5, reason: 'HANDLER_FAILED', error: 'Error: cannot digest' });
+  expect(parked).toMatchObject({
+    kind: 'POISON',
+    attempts: 5,
+    reason: 'HANDLER_FAILED',
+    error: 'Error: cannot digest',
+  });
 
   expect(await replayDeadLetters({ db: h.sources.system })).toEqual({ requested: 1, resolved: 0, left: 1 });
   cured = true;
-  expect(await replayDeadLetters({ db: h.sources.system, consumer: 'notes.poison', topic: TOPIC })).toEqual({ requested: 1, resolved: 1, left: 0 });
+  expect(await replayDeadLetters({ db: h.sources.system, consumer: 'notes.poison', topic: TOPIC })).toEqual({
+    requested: 1,
+    resolved: 1,
+    left: 0,
+  });
   await eventually(async () => expect(await historyOf('bad')).toEqual(['bad-1', 'bad-2', 'bad-3', 'bad-4']));
   await write(h.sources, 'bad', 'bad-5');
   await eventually(async () => expect(await historyOf('bad')).toEqual(['bad-1', 'bad-2', 'bad-3', 'bad-4', 'bad-5']));
@@ -139,14 +189,25 @@ test('a refusal that cannot change is parked at the first try, passing trouble i
   let calls = 0;
   const consumer = consumerOf(h, 'notes.kinds', async (event, em) => {
     if (textOf(event) === 'refused') throw new DomainError('not-found', 'NOTE_NOT_FOUND', 'no such note');
-    if (textOf(event) === 'passing' && (calls += 1) <= 8) throw new DomainError('unavailable', 'PEER_DOWN', 'the peer is down');
+    if (textOf(event) === 'passing' && (calls += 1) <= 8)
+      throw new DomainError('unavailable', 'PEER_DOWN', 'the peer is down');
     await tallying(event, em);
   });
   await h.start(consumer);
-  await publish(message(uuid(1), 'k', undefined, 'refused'), message(uuid(2), 'k', undefined, 'passing'), message(uuid(3), 'k', undefined, 'after'));
+  await publish(
+    message(uuid(1), 'k', undefined, 'refused'),
+    message(uuid(2), 'k', undefined, 'passing'),
+    message(uuid(3), 'k', undefined, 'after'),
+  );
   await eventually(async () => expect(await historyOf('k')).toEqual(['passing', 'after']), { timeoutMs: 20_000 });
-  expect(await listParked(h.sources.system)).toMatchObject([{ eventId: uuid(1), attempts: 1, reason: 'NOTE_NOT_FOUND' }]);
-  await publish(message(uuid(4), 'v', 1n, 'one'), message(uuid(5), 'v', 1n, 'another one'), message(uuid(6), 'v', 2n, 'two'));
+  expect(await listParked(h.sources.system)).toMatchObject([
+    { eventId: uuid(1), attempts: 1, reason: 'NOTE_NOT_FOUND' },
+  ]);
+  await publish(
+    message(uuid(4), 'v', 1n, 'one'),
+    message(uuid(5), 'v', 1n, 'another one'),
+    message(uuid(6), 'v', 2n, 'two'),
+  );
   await eventually(async () => expect(await historyOf('v')).toEqual(['one', 'two']));
   expect(await listParked(h.sources.system, { eventIds: [uuid(5)] })).toHaveLength(1);
   await consumer.stop();

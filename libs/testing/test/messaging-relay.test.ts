@@ -15,7 +15,9 @@ afterEach(async () => {
 });
 
 const unpublished = async (): Promise<number> => {
-  const [row]: { count: number }[] = await h.sources.system.query(`SELECT count(*)::int AS count FROM outbox WHERE publish_time IS NULL`);
+  const [row]: { count: number }[] = await h.sources.system.query(
+    `SELECT count(*)::int AS count FROM outbox WHERE publish_time IS NULL`,
+  );
   return row?.count ?? -1;
 };
 
@@ -24,7 +26,9 @@ test('under concurrent transactions every event arrives once, in the order of it
   const { events, consumer } = tap(h);
   await h.start(...relays, consumer);
   const keys = ['k0', 'k1', 'k2', 'k3', 'k4'];
-  await Promise.all(keys.flatMap((key) => Array.from({ length: 60 }, (_, index) => write(h.sources, key, `${key}-${index}`))));
+  await Promise.all(
+    keys.flatMap((key) => Array.from({ length: 60 }, (_, index) => write(h.sources, key, `${key}-${index}`))),
+  );
   await eventually(() => expect(events).toHaveLength(300), { timeoutMs: 15_000 });
   await Promise.all(relays.map((relay) => relay.stop()));
   await consumer.stop();
@@ -40,7 +44,13 @@ test('an event whose transaction commits after a later position was published is
   const { events, consumer } = tap(h);
   await h.start(relay, consumer);
   await inTransaction(h.sources.system, async (em) => {
-    await appendEvent(em, { eventId: randomUUID(), topic: TOPIC, key: 'slow', type: WRITTEN, payload: Buffer.from('slow') });
+    await appendEvent(em, {
+      eventId: randomUUID(),
+      topic: TOPIC,
+      key: 'slow',
+      type: WRITTEN,
+      payload: Buffer.from('slow'),
+    });
     await write(h.sources, 'fast', 'fast');
     await eventually(() => expect(events.map(textOf)).toEqual(['fast']));
   });
@@ -53,7 +63,10 @@ test('a relay killed between send and mark sends again, with the same id', async
   const eventId = await write(h.sources, 'k', 'twice');
   const dying = new OutboxRelay({ db: h.sources.system, kafka: h.kafka.connect('notes') });
   const publishAll = KafkaPublisher.prototype.publishAll;
-  const death = jest.spyOn(KafkaPublisher.prototype, 'publishAll').mockImplementationOnce(async function (this: KafkaPublisher, batch) {
+  const death = jest.spyOn(KafkaPublisher.prototype, 'publishAll').mockImplementationOnce(async function (
+    this: KafkaPublisher,
+    batch,
+  ) {
     await publishAll.call(this, batch);
     throw new Error('killed');
   });
@@ -103,7 +116,9 @@ test('many large events go out in several requests', async () => {
   for (let index = 0; index < 12; index += 1) await write(h.sources, 'k', `${index}`.padEnd(300_000, '.'));
   const { events, consumer } = tap(h);
   await h.start(relay, consumer);
-  await eventually(() => expect(events.map((event) => parseInt(textOf(event), 10))).toEqual(Array.from({ length: 12 }, (_, index) => index)));
+  await eventually(() =>
+    expect(events.map((event) => parseInt(textOf(event), 10))).toEqual(Array.from({ length: 12 }, (_, index) => index)),
+  );
   await relay.stop();
   await consumer.stop();
 });

@@ -1,5 +1,13 @@
 import { DomainError } from '@daya/kernel';
-import { createDataSources, inTransaction, isUnavailable, jsonCodec, once, ScopedTransactions, type DataSources } from '@daya/postgres';
+import {
+  createDataSources,
+  inTransaction,
+  isUnavailable,
+  jsonCodec,
+  once,
+  ScopedTransactions,
+  type DataSources,
+} from '@daya/postgres';
 import { tcpProxy, testDatabase, testStack, type TestDatabase } from '../src';
 import { NOTES } from './notes-schema';
 
@@ -30,7 +38,11 @@ const makeNote = (requestId: string, text: string, organisationId = ALPHA): Prom
       { scope: organisationId, method: 'MakeNote', requestId, fingerprint: text },
       async () => {
         const noteId = `note-${(made += 1)}`;
-        await em.query(`INSERT INTO note (note_id, owner_id, text) VALUES ($1, $2, $3)`, [noteId, organisationId, text]);
+        await em.query(`INSERT INTO note (note_id, owner_id, text) VALUES ($1, $2, $3)`, [
+          noteId,
+          organisationId,
+          text,
+        ]);
         return { noteId };
       },
       jsonCodec<{ noteId: string }>(),
@@ -40,21 +52,31 @@ const makeNote = (requestId: string, text: string, organisationId = ALPHA): Prom
 test('20 callers with one request id get one answer, and one note exists', async () => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => makeNote('race', 'once')));
   expect(new Set(answers.map((answer) => answer.noteId)).size).toBe(1);
-  const [row]: { count: number }[] = await store.run('system', (em) => em.query(`SELECT count(*)::int FROM note WHERE text = 'once'`));
+  const [row]: { count: number }[] = await store.run('system', (em) =>
+    em.query(`SELECT count(*)::int FROM note WHERE text = 'once'`),
+  );
   expect(row).toEqual({ count: 1 });
 });
 
 test('the same id with other content is refused; another organisation or method has ids of its own', async () => {
   await makeNote('reused', 'first');
-  await expect(makeNote('reused', 'second')).rejects.toMatchObject({ kind: 'already-exists', reason: 'REQUEST_ID_REUSED' });
+  await expect(makeNote('reused', 'second')).rejects.toMatchObject({
+    kind: 'already-exists',
+    reason: 'REQUEST_ID_REUSED',
+  });
   await expect(makeNote('reused', 'second', BETA)).resolves.toHaveProperty('noteId');
 });
 
 test('a refusal is not stored: the same id may succeed later', async () => {
   const attempt = (refuse: boolean): Promise<string> =>
     store.run(alpha, (em) =>
-      once(em, { scope: ALPHA, method: 'Maybe', requestId: 'r', fingerprint: 'x' }, () =>
-        refuse ? Promise.reject(new DomainError('precondition', 'NOT_YET', 'not yet')) : Promise.resolve('done'), jsonCodec<string>()),
+      once(
+        em,
+        { scope: ALPHA, method: 'Maybe', requestId: 'r', fingerprint: 'x' },
+        () =>
+          refuse ? Promise.reject(new DomainError('precondition', 'NOT_YET', 'not yet')) : Promise.resolve('done'),
+        jsonCodec<string>(),
+      ),
     );
   await expect(attempt(true)).rejects.toMatchObject({ reason: 'NOT_YET' });
   await expect(attempt(false)).resolves.toBe('done');
@@ -62,7 +84,10 @@ test('a refusal is not stored: the same id may succeed later', async () => {
 
 test('an empty, endless or unprintable request id is an invalid field', async () => {
   for (const requestId of ['', 'x'.repeat(65), 'nul\0', 'two words']) {
-    await expect(makeNote(requestId, 'text')).rejects.toMatchObject({ kind: 'invalid', violations: [{ field: 'request_id' }] });
+    await expect(makeNote(requestId, 'text')).rejects.toMatchObject({
+      kind: 'invalid',
+      violations: [{ field: 'request_id' }],
+    });
   }
 });
 
@@ -70,7 +95,9 @@ test('serialization failures are run again: 10 increments at once, none lost', a
   await store.run('system', (em) => em.query(`INSERT INTO tally VALUES ('serial', 0)`));
   const increments = Array.from({ length: 10 }, () => incrementOften());
   await Promise.all(increments);
-  const [row]: { count: string }[] = await store.run('system', (em) => em.query(`SELECT count FROM tally WHERE name = 'serial'`));
+  const [row]: { count: string }[] = await store.run('system', (em) =>
+    em.query(`SELECT count FROM tally WHERE name = 'serial'`),
+  );
   expect(row?.count).toBe('10');
 });
 
@@ -104,7 +131,9 @@ test('a deadlock is run again', async () => {
     });
   await Promise.all([cross('left', 'right'), cross('right', 'left')]);
   expect(runs).toBeGreaterThan(2);
-  const rows: { count: string }[] = await store.run('system', (em) => em.query(`SELECT count FROM tally WHERE name IN ('left', 'right')`));
+  const rows: { count: string }[] = await store.run('system', (em) =>
+    em.query(`SELECT count FROM tally WHERE name IN ('left', 'right')`),
+  );
   expect(rows).toEqual([{ count: '2' }, { count: '2' }]);
 });
 
@@ -112,7 +141,11 @@ test('a lost connection is `unavailable`, and the pool heals', async () => {
   const { postgres } = testStack();
   const proxy = await tcpProxy(postgres);
   const through = (url: string): string => url.replace(`:${postgres.port}/`, `:${proxy.port}/`);
-  const far = await createDataSources({ url: through(database.url), systemUrl: through(database.systemUrl), applicationName: 'far' }).open();
+  const far = await createDataSources({
+    url: through(database.url),
+    systemUrl: through(database.systemUrl),
+    applicationName: 'far',
+  }).open();
   const farStore = new ScopedTransactions(far);
   const cut = farStore.run(alpha, async (em) => {
     await em.query(`INSERT INTO note (note_id, owner_id, text) VALUES ('cut', $1, 'cut')`, [ALPHA]);
@@ -120,7 +153,9 @@ test('a lost connection is `unavailable`, and the pool heals', async () => {
     await em.query(`SELECT 1`);
   });
   await expect(cut).rejects.toMatchObject({ kind: 'unavailable', reason: 'STORE_UNAVAILABLE' });
-  await expect(farStore.run(alpha, (em) => em.query(`SELECT 1`))).rejects.toMatchObject({ reason: 'STORE_UNAVAILABLE' });
+  await expect(farStore.run(alpha, (em) => em.query(`SELECT 1`))).rejects.toMatchObject({
+    reason: 'STORE_UNAVAILABLE',
+  });
   proxy.heal();
   await expect(farStore.run(alpha, (em) => em.query(`SELECT 1 AS one`))).resolves.toEqual([{ one: 1 }]);
   expect(await farStore.run('system', (em) => em.query(`SELECT 1 FROM note WHERE note_id = 'cut'`))).toEqual([]);
@@ -139,8 +174,12 @@ test('a statement that outlives the client timeout is `unavailable`, and its hal
   const error: unknown = await stalled.catch((reason: unknown) => reason);
   expect(error).toMatchObject({ reason: 'STORE_UNAVAILABLE' });
   expect(isUnavailable((error as Error).cause)).toBe(true);
-  await inTransaction(slow.system, (em) => em.query(`INSERT INTO note (note_id, owner_id, text) VALUES ('after', $1, 'after')`, [ALPHA]));
+  await inTransaction(slow.system, (em) =>
+    em.query(`INSERT INTO note (note_id, owner_id, text) VALUES ('after', $1, 'after')`, [ALPHA]),
+  );
   await slow.close();
-  const ids: unknown = await store.run('system', (em) => em.query(`SELECT note_id FROM note WHERE note_id IN ('stalled', 'after')`));
+  const ids: unknown = await store.run('system', (em) =>
+    em.query(`SELECT note_id FROM note WHERE note_id IN ('stalled', 'after')`),
+  );
   expect(ids).toEqual([{ note_id: 'after' }]);
 });

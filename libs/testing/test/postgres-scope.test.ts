@@ -1,4 +1,11 @@
-import { createDataSources, migrate, requireSchema, ScopedTransactions, sqlState, type DataSources } from '@daya/postgres';
+import {
+  createDataSources,
+  migrate,
+  requireSchema,
+  ScopedTransactions,
+  sqlState,
+  type DataSources,
+} from '@daya/postgres';
 import { Client } from 'pg';
 import { testDatabase, type TestDatabase } from '../src';
 import { NOTES } from './notes-schema';
@@ -28,7 +35,9 @@ afterAll(async () => {
 });
 
 const readBy = async (organisationId: string): Promise<string[]> => {
-  const rows: { note_id: string }[] = await store.run({ organisationId }, (em) => em.query(`SELECT note_id FROM note ORDER BY 1`));
+  const rows: { note_id: string }[] = await store.run({ organisationId }, (em) =>
+    em.query(`SELECT note_id FROM note ORDER BY 1`),
+  );
   return rows.map((row) => row.note_id);
 };
 
@@ -47,11 +56,17 @@ test('a forgotten scope sees nothing but public rows, also on a connection that 
 
 test('an organisation cannot change, give away or plant rows of another', async () => {
   const beta = { organisationId: BETA };
-  const changed: [unknown, number] = await store.run(beta, (em) => em.query(`UPDATE note SET text = 'mine' WHERE note_id IN ('a', 'open') RETURNING 1`));
+  const changed: [unknown, number] = await store.run(beta, (em) =>
+    em.query(`UPDATE note SET text = 'mine' WHERE note_id IN ('a', 'open') RETURNING 1`),
+  );
   expect(changed[1]).toBe(0);
-  const [, removed]: [unknown, number] = await store.run(beta, (em) => em.query(`DELETE FROM note WHERE note_id = 'a'`));
+  const [, removed]: [unknown, number] = await store.run(beta, (em) =>
+    em.query(`DELETE FROM note WHERE note_id = 'a'`),
+  );
   expect(removed).toBe(0);
-  const planted = store.run(beta, (em) => em.query(`INSERT INTO note VALUES ('x', $1, NULL, 'planted', false)`, [ALPHA]));
+  const planted = store.run(beta, (em) =>
+    em.query(`INSERT INTO note VALUES ('x', $1, NULL, 'planted', false)`, [ALPHA]),
+  );
   await expect(planted).rejects.toThrow('row-level security');
   const given = store.run(beta, (em) => em.query(`UPDATE note SET owner_id = $1 WHERE note_id = 'b'`, [ALPHA]));
   await expect(given).rejects.toThrow('row-level security');

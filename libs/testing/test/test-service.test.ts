@@ -2,12 +2,31 @@ import { randomUUID } from 'node:crypto';
 import type { Caller } from '@daya/kernel';
 import { scopeOf } from '@daya/kernel';
 import { appendEvent, createKafka, ensureTopics, EventConsumer, Kafka, OutboxRelay } from '@daya/messaging';
-import { baseConfigShape, databaseConfigShape, GrpcService, kafkaConfigShape, loadConfig, provideWith, type CallContext } from '@daya/nest';
+import {
+  baseConfigShape,
+  databaseConfigShape,
+  GrpcService,
+  kafkaConfigShape,
+  loadConfig,
+  provideWith,
+  type CallContext,
+} from '@daya/nest';
 import { createDataSources, DataSources, jsonCodec, once, ScopedTransactions } from '@daya/postgres';
 import type { AuthzRule } from '@daya/proto';
 import { Status } from '@daya/proto/google';
 import { z } from 'zod';
-import { eventually, startTestService, testClient, testDatabase, testEnvironment, testIdentity, testKafka, type TestDatabase, type TestIdentity, type TestService } from '../src';
+import {
+  eventually,
+  startTestService,
+  testClient,
+  testDatabase,
+  testEnvironment,
+  testIdentity,
+  testKafka,
+  type TestDatabase,
+  type TestIdentity,
+  type TestService,
+} from '../src';
 import { TOPIC, WRITTEN } from './harness';
 import { NOTES } from './notes-schema';
 
@@ -22,7 +41,14 @@ const NoteService = {
     responseDeserialize: (value: Buffer): Status => Status.decode(value),
   },
 };
-const RULE: AuthzRule = { services: [], role: 'member', scope: undefined, agents: false, operator: false, anonymous: false };
+const RULE: AuthzRule = {
+  services: [],
+  role: 'member',
+  scope: undefined,
+  agents: false,
+  operator: false,
+  anonymous: false,
+};
 
 /** The message of the request is the request id, its answer the note's id. */
 @GrpcService(NoteService, [ScopedTransactions])
@@ -32,12 +58,27 @@ class NoteController {
   async makeNote(request: Status, { caller }: CallContext): Promise<Status> {
     const owner = caller.kind === 'member' ? caller.organisationId : '';
     const message = await this.store.run(scopeOf(caller), (em) =>
-      once(em, { scope: owner, method: 'MakeNote', requestId: request.message, fingerprint: '' }, async () => {
-        const noteId = randomUUID();
-        await em.query(`INSERT INTO note (note_id, owner_id, text) VALUES ($1, $2, $3)`, [noteId, owner, request.message]);
-        await appendEvent(em, { eventId: randomUUID(), topic: TOPIC, key: noteId, type: WRITTEN, payload: Buffer.from(request.message) });
-        return noteId;
-      }, jsonCodec<string>()),
+      once(
+        em,
+        { scope: owner, method: 'MakeNote', requestId: request.message, fingerprint: '' },
+        async () => {
+          const noteId = randomUUID();
+          await em.query(`INSERT INTO note (note_id, owner_id, text) VALUES ($1, $2, $3)`, [
+            noteId,
+            owner,
+            request.message,
+          ]);
+          await appendEvent(em, {
+            eventId: randomUUID(),
+            topic: TOPIC,
+            key: noteId,
+            type: WRITTEN,
+            payload: Buffer.from(request.message),
+          });
+          return noteId;
+        },
+        jsonCodec<string>(),
+      ),
     );
     return { code: 0, message, details: [] };
   }
@@ -60,16 +101,37 @@ beforeAll(async () => {
     module: NotesModule,
     controllers: [NoteController],
     providers: [
-      provideWith(DataSources, () => createDataSources({ url: config.DATABASE_URL, systemUrl: config.DATABASE_SYSTEM_URL, applicationName: 'notes' }).open(), []),
+      provideWith(
+        DataSources,
+        () =>
+          createDataSources({
+            url: config.DATABASE_URL,
+            systemUrl: config.DATABASE_SYSTEM_URL,
+            applicationName: 'notes',
+          }).open(),
+        [],
+      ),
       provideWith(ScopedTransactions, (sources) => new ScopedTransactions(sources), [DataSources]),
-      provideWith(Kafka, () => createKafka({ brokers: config.KAFKA_BROKERS, prefix: config.KAFKA_PREFIX, clientId: 'notes' }), []),
-      provideWith(OutboxRelay, (sources, bus) => new OutboxRelay({ db: sources.system, kafka: bus }), [DataSources, Kafka]),
+      provideWith(
+        Kafka,
+        () => createKafka({ brokers: config.KAFKA_BROKERS, prefix: config.KAFKA_PREFIX, clientId: 'notes' }),
+        [],
+      ),
+      provideWith(OutboxRelay, (sources, bus) => new OutboxRelay({ db: sources.system, kafka: bus }), [
+        DataSources,
+        Kafka,
+      ]),
       provideWith(EventConsumer, (sources, bus) => consumer(sources, bus), [DataSources, Kafka]),
     ],
   };
   service = await startTestService({
-    name: 'notes', config, module, grpc: [NoteService], authz: { [NoteService.makeNote.path]: RULE },
-    startables: [OutboxRelay, EventConsumer], ready: (app) => app.get(DataSources).ping(),
+    name: 'notes',
+    config,
+    module,
+    grpc: [NoteService],
+    authz: { [NoteService.makeNote.path]: RULE },
+    startables: [OutboxRelay, EventConsumer],
+    ready: (app) => app.get(DataSources).ping(),
   });
 });
 
@@ -84,14 +146,30 @@ function consumer(sources: DataSources, kafka: Kafka): EventConsumer {
     handled.push({ traceparent: event.traceparent, key: event.key });
     return Promise.resolve();
   };
-  return new EventConsumer({ kafka, group: 'notes.self', topics: [TOPIC], db: sources.system, handlers: { [WRITTEN]: note } });
+  return new EventConsumer({
+    kafka,
+    group: 'notes.self',
+    topics: [TOPIC],
+    db: sources.system,
+    handlers: { [WRITTEN]: note },
+  });
 }
 
 test('a call reaches the database under its organisation, and its event reaches the consumer in the same trace', async () => {
   const client = testClient(NoteService, { identity, from: 'gateway', url: service.url, audience: 'notes' });
-  const caller: Caller = { kind: 'member', organisationId: randomUUID(), role: 'member', scopes: [], keyId: 'k', operator: false };
+  const caller: Caller = {
+    kind: 'member',
+    organisationId: randomUUID(),
+    role: 'member',
+    scopes: [],
+    keyId: 'k',
+    operator: false,
+  };
   const request = { code: 0, message: 'request-1', details: [] };
-  const [first, second] = await Promise.all([client.makeNote(request, { caller }), client.makeNote(request, { caller })]);
+  const [first, second] = await Promise.all([
+    client.makeNote(request, { caller }),
+    client.makeNote(request, { caller }),
+  ]);
   expect(second).toEqual(first);
   await eventually(() => expect(handled.map((each) => each.key)).toEqual([first.message]));
   expect(handled[0]?.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);

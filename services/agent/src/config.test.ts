@@ -12,13 +12,24 @@ describe('configuration', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it('has defaults for all but three settings', () => {
-    expect(loadConfig(GOOD)).toMatchObject({ ALLOW_EMULATED_GPUS: false, ALLOW_NETWORK: false, CONTAINER_DRIVER: 'auto', TIMER_SCALE: 1 });
+    expect(loadConfig(GOOD)).toMatchObject({
+      ALLOW_EMULATED_GPUS: false,
+      ALLOW_NETWORK: false,
+      CONTAINER_DRIVER: 'auto',
+      TIMER_SCALE: 1,
+    });
   });
 
   it('names every problem at once and repeats no value', () => {
     const problems = ((): readonly string[] => {
       try {
-        loadConfig({ STATE_FOLDER: 'relative', ENROLMENT_ADDRESS: 'nowhere', ALLOW_NETWORK: 'yes', ENROLMENT_TOKEN: 'secret', TIMER_SCALE: '2' });
+        loadConfig({
+          STATE_FOLDER: 'relative',
+          ENROLMENT_ADDRESS: 'nowhere',
+          ALLOW_NETWORK: 'yes',
+          ENROLMENT_TOKEN: 'secret',
+          TIMER_SCALE: '2',
+        });
       } catch (error) {
         return (error as ConfigError).problems;
       }
@@ -31,7 +42,11 @@ describe('configuration', () => {
 
   it('reads a file, and the environment wins', () => {
     writeFileSync(file, JSON.stringify({ ...GOOD, ALLOW_NETWORK: true, PIDS_LIMIT: 99 }));
-    expect(loadConfig({ AGENT_CONFIG_FILE: file, PIDS_LIMIT: '7' })).toMatchObject({ STATE_FOLDER: '/state', ALLOW_NETWORK: true, PIDS_LIMIT: 7 });
+    expect(loadConfig({ AGENT_CONFIG_FILE: file, PIDS_LIMIT: '7' })).toMatchObject({
+      STATE_FOLDER: '/state',
+      ALLOW_NETWORK: true,
+      PIDS_LIMIT: 7,
+    });
   });
 
   it.each<[string, string, string]>([

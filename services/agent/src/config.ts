@@ -44,7 +44,9 @@ export type AgentConfig = z.infer<typeof CONFIG>;
 /** Every problem at once. Values are never repeated: one of them is a token. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
-    super(`the configuration has ${problems.length} problem(s):\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    super(
+      `the configuration has ${problems.length} problem(s):\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    );
   }
 }
 
@@ -69,12 +71,20 @@ function readConfigFile(path: string): object {
   } catch (error) {
     throw new ConfigError([`AGENT_CONFIG_FILE: ${(error as NodeJS.ErrnoException).code ?? 'is not JSON'}`]);
   }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw new ConfigError(['AGENT_CONFIG_FILE: is not a JSON object']);
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    throw new ConfigError(['AGENT_CONFIG_FILE: is not a JSON object']);
   const unknown = Object.keys(content).filter((name) => !Object.hasOwn(CONFIG.shape, name));
   if (unknown.length > 0) throw new ConfigError(unknown.map((name) => `AGENT_CONFIG_FILE: ${name} is not a setting`));
-  return Object.fromEntries(Object.entries(content).map(([name, value]) => [name, typeof value === 'boolean' ? String(value) : (value as unknown)]));
+  return Object.fromEntries(
+    Object.entries(content).map(([name, value]) => [
+      name,
+      typeof value === 'boolean' ? String(value) : (value as unknown),
+    ]),
+  );
 }
 
 function withoutEmpty(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
+  return Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  );
 }

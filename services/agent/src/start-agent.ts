@@ -75,13 +75,29 @@ interface Joined {
  * Starts the whole agent: inventory, enrolment, clean-up of an earlier life, stream. `keeperCommand` starts a
  * run-keeper. Throws when the node cannot join; once it has joined it goes on for ever.
  */
-export async function startAgent(config: AgentConfig, log: AgentLog, keeperCommand: readonly string[], seams = NO_SEAMS): Promise<RunningAgent> {
-  const ground = { config, log, clock: new ProcessClock(), wallClock: new WallClock(), alarms: new ProcessAlarms(), timers: agentTimers(config.TIMER_SCALE) };
+export async function startAgent(
+  config: AgentConfig,
+  log: AgentLog,
+  keeperCommand: readonly string[],
+  seams = NO_SEAMS,
+): Promise<RunningAgent> {
+  const ground = {
+    config,
+    log,
+    clock: new ProcessClock(),
+    wallClock: new WallClock(),
+    alarms: new ProcessAlarms(),
+    timers: agentTimers(config.TIMER_SCALE),
+  };
   const joined = await join(ground);
   const driver = seams.driver(await driverFor(ground, joined, keeperCommand));
   const { membership } = joined;
   const bootId = randomUUID();
-  const { channel, stream } = connection(ground, joined, helloFacts(joined.inventory, bootId, driver.name, givesNetwork(config, driver)));
+  const { channel, stream } = connection(
+    ground,
+    joined,
+    helloFacts(joined.inventory, bootId, driver.name, givesNetwork(config, driver)),
+  );
   const { agent, heartbeats } = wire(ground, joined, driver, channel, stream, bootId, seams);
   await agent.recover();
   stream.start(agent);
@@ -111,11 +127,18 @@ async function join({ config, log, wallClock, alarms }: Ground): Promise<Joined>
   const caCertificate = readFileSync(config.CA_CERTIFICATE_FILE);
   const serverName = config.PLATFORM_SERVER_NAME ?? null;
   const platform = { address: config.ENROLMENT_ADDRESS, caCertificate, serverName };
-  const membership = await Membership.join({ store, platform, clock: wallClock, alarms, log }, config.ENROLMENT_TOKEN ?? null);
+  const membership = await Membership.join(
+    { store, platform, clock: wallClock, alarms, log },
+    config.ENROLMENT_TOKEN ?? null,
+  );
   return { inventory, membership, caCertificate, serverName };
 }
 
-function driverFor({ config, clock, alarms, timers }: Ground, { inventory, membership }: Joined, keeperCommand: readonly string[]): Promise<ContainerDriver> {
+function driverFor(
+  { config, clock, alarms, timers }: Ground,
+  { inventory, membership }: Joined,
+  keeperCommand: readonly string[],
+): Promise<ContainerDriver> {
   return chooseDriver(
     {
       wanted: config.CONTAINER_DRIVER,
@@ -133,13 +156,26 @@ function driverFor({ config, clock, alarms, timers }: Ground, { inventory, membe
   );
 }
 
-function connection({ alarms, timers, log }: Ground, joined: Joined, hello: HelloFacts): { channel: PlatformChannel; stream: PlatformStream } {
+function connection(
+  { alarms, timers, log }: Ground,
+  joined: Joined,
+  hello: HelloFacts,
+): { channel: PlatformChannel; stream: PlatformStream } {
   const { caCertificate, serverName, membership } = joined;
   const { agentAddress, certificateChain, schedulerPublicKey } = membership.identity;
   const settings = { caCertificate, serverName, key: membership.key, keepaliveMs: timers.heartbeatMs };
   const channel = new PlatformChannel(settings, agentAddress, certificateChain);
   const verify = offerVerifier(schedulerPublicKey);
-  const stream = new PlatformStream({ channel, homeAddress: agentAddress, hello, verify, timers, alarms, random: Math.random, log });
+  const stream = new PlatformStream({
+    channel,
+    homeAddress: agentAddress,
+    hello,
+    verify,
+    timers,
+    alarms,
+    random: Math.random,
+    log,
+  });
   return { channel, stream };
 }
 
@@ -154,18 +190,49 @@ function wire(
 ): { agent: Agent; heartbeats: Heartbeats } {
   const { nodeId } = membership.identity;
   const ids = new UuidV7();
-  const seal = sealBlock(nodeId, membership.key, () => membership.identity.generation, () => wallClock.now());
-  const spool = seams.spool(new FileUsageSpool(config.STATE_FOLDER, ids.next(), bootId, config.SPOOL_LIMIT_BYTES, seal));
+  const seal = sealBlock(
+    nodeId,
+    membership.key,
+    () => membership.identity.generation,
+    () => wallClock.now(),
+  );
+  const spool = seams.spool(
+    new FileUsageSpool(config.STATE_FOLDER, ids.next(), bootId, config.SPOOL_LIMIT_BYTES, seal),
+  );
   const journal = new FileLeaseJournal(config.STATE_FOLDER);
   const leases = new HeldLeases();
   const reports = new ReportQueue(new FileReportStore(config.STATE_FOLDER), stream, ids);
   const meter = new UsageMeter(clock, spool, journal, stream);
   const heartbeats = new Heartbeats(timers, leases, stream, meter, reports, clock, alarms, Math.random);
   const blobs = new GrpcBlobExchange(channel, alarms);
-  const runs = new RunLease({ driver, blobs, reports, meter, link: stream, clock, log, policy: runPolicy(config, inventory) });
+  const runs = new RunLease({
+    driver,
+    blobs,
+    reports,
+    meter,
+    link: stream,
+    clock,
+    log,
+    policy: runPolicy(config, inventory),
+  });
   const floors = new FileFloorStore(config.STATE_FOLDER);
   const node = nodeFacts(givesNetwork(config, driver), nodeId, inventory);
-  const agent = new Agent({ node, driver, link: stream, reports, meter, runs, leases, heartbeats, floors, journal, clock, wallClock, alarms, log });
+  const agent = new Agent({
+    node,
+    driver,
+    link: stream,
+    reports,
+    meter,
+    runs,
+    leases,
+    heartbeats,
+    floors,
+    journal,
+    clock,
+    wallClock,
+    alarms,
+    log,
+  });
   return { agent, heartbeats };
 }
 
@@ -188,5 +255,12 @@ function runPolicy(config: AgentConfig, inventory: Inventory): RunPolicy {
 
 function nodeFacts(networkAllowed: boolean, nodeId: string, inventory: Inventory): NodeFacts {
   const { cpuMilli, memoryMib, scratchMib } = inventory;
-  return { nodeId, gpuUuids: new Set(inventory.gpus.map((gpu) => gpu.uuid)), networkAllowed, cpuMilli, memoryMib, scratchMib };
+  return {
+    nodeId,
+    gpuUuids: new Set(inventory.gpus.map((gpu) => gpu.uuid)),
+    networkAllowed,
+    cpuMilli,
+    memoryMib,
+    scratchMib,
+  };
 }

@@ -16,17 +16,37 @@ const SOCKET = process.env['AGENT_TEST_DOCKER_SOCKET'];
 
 describe('the request to a Docker engine', () => {
   const image: PreparedImage = { digest: 'sha256:x', location: 'daya-image:x', env: [], command: ['sh', '-c', 'true'] };
-  const spec = { runId: 'run', image, command: [], env: { A: 'b' }, limits: LIMITS, network: false, inputs: [], gpuUuids: [] };
+  const spec = {
+    runId: 'run',
+    image,
+    command: [],
+    env: { A: 'b' },
+    limits: LIMITS,
+    network: false,
+    inputs: [],
+    gpuUuids: [],
+  };
 
   it('locks the task in', () => {
     expect(containerRequest(spec, '/run', {}, 'x64')).toMatchObject({
-      User: '65534:65534', Entrypoint: ['sh'], Cmd: ['-c', 'true'], NetworkDisabled: true,
-      HostConfig: { ReadonlyRootfs: true, NetworkMode: 'none', CapDrop: ['ALL'], PidsLimit: LIMITS.pids, SecurityOpt: ['no-new-privileges', expect.stringContaining('SCMP_ARCH_X86_64')] },
+      User: '65534:65534',
+      Entrypoint: ['sh'],
+      Cmd: ['-c', 'true'],
+      NetworkDisabled: true,
+      HostConfig: {
+        ReadonlyRootfs: true,
+        NetworkMode: 'none',
+        CapDrop: ['ALL'],
+        PidsLimit: LIMITS.pids,
+        SecurityOpt: ['no-new-privileges', expect.stringContaining('SCMP_ARCH_X86_64')],
+      },
     });
   });
 
   it('passes real GPUs by uuid and nothing else', () => {
-    expect(containerRequest({ ...spec, gpuUuids: ['GPU-1'] }, '/run', {}, 'x64')).toMatchObject({ HostConfig: { DeviceRequests: [{ DeviceIDs: ['GPU-1'] }] } });
+    expect(containerRequest({ ...spec, gpuUuids: ['GPU-1'] }, '/run', {}, 'x64')).toMatchObject({
+      HostConfig: { DeviceRequests: [{ DeviceIDs: ['GPU-1'] }] },
+    });
     expect(JSON.stringify(containerRequest(spec, '/run', {}, 'x64'))).not.toContain('DeviceRequests');
   });
 
@@ -47,8 +67,22 @@ if (SOCKET !== undefined) {
       folder = mkdtempSync(join(tmpdir(), 'daya-docker-'));
       chmodSync(folder, 0o711);
       const keeper = join(folder, 'agent.js');
-      bundle({ stdin: { contents: "require('../../src/start-keeper').startKeeper(process.argv[2])", resolveDir: join(__dirname, 'support') } }, keeper);
-      const settings = { socket: SOCKET, folder, nodeName: randomUUID(), keeperCommand: [process.execPath, keeper], backupKillMs: 2_000 };
+      bundle(
+        {
+          stdin: {
+            contents: "require('../../src/start-keeper').startKeeper(process.argv[2])",
+            resolveDir: join(__dirname, 'support'),
+          },
+        },
+        keeper,
+      );
+      const settings = {
+        socket: SOCKET,
+        folder,
+        nodeName: randomUUID(),
+        keeperCommand: [process.execPath, keeper],
+        backupKillMs: 2_000,
+      };
       driver = new DockerDriver(settings, IMAGE_LIMITS, new ProcessClock(), new ProcessAlarms());
     });
     afterEach(async () => {
@@ -60,9 +94,24 @@ if (SOCKET !== undefined) {
     const start = async (script: string, changes: Partial<typeof LIMITS> = {}): Promise<RunHandle> => {
       const image = await driver.prepareImage(busybox, blobs);
       const command = ['sh', '-c', script];
-      return driver.start({ runId: randomUUID(), image, command, env: { MINE: 'x' }, limits: { ...LIMITS, ...changes }, network: false, inputs: [], gpuUuids: [] }, blobs);
+      return driver.start(
+        {
+          runId: randomUUID(),
+          image,
+          command,
+          env: { MINE: 'x' },
+          limits: { ...LIMITS, ...changes },
+          network: false,
+          inputs: [],
+          gpuUuids: [],
+        },
+        blobs,
+      );
     };
-    const run = async (script: string, changes: Partial<typeof LIMITS> = {}): Promise<{ exit: RunExit; log: string }> => {
+    const run = async (
+      script: string,
+      changes: Partial<typeof LIMITS> = {},
+    ): Promise<{ exit: RunExit; log: string }> => {
       const handle = await start(script, changes);
       const log = collectLog(handle);
       const exit = await handle.exited;
@@ -82,7 +131,11 @@ if (SOCKET !== undefined) {
     it('leaves artifacts', async () => {
       const handle = await start('mkdir out; printf hello > out/a');
       expect((await handle.exited).reason).toBe('EXITED');
-      expect((await handle.collect('/scratch/out', { maxFiles: 5, maxBytes: 50 })).artifacts.map((artifact) => artifact.path)).toEqual(['a']);
+      expect(
+        (await handle.collect('/scratch/out', { maxFiles: 5, maxBytes: 50 })).artifacts.map(
+          (artifact) => artifact.path,
+        ),
+      ).toEqual(['a']);
       await handle.dispose();
     });
 
@@ -102,7 +155,19 @@ if (SOCKET !== undefined) {
 
     it('a command that is not there', async () => {
       const image = await driver.prepareImage(busybox, blobs);
-      const handle = await driver.start({ runId: randomUUID(), image, command: ['/none'], env: {}, limits: LIMITS, network: false, inputs: [], gpuUuids: [] }, blobs);
+      const handle = await driver.start(
+        {
+          runId: randomUUID(),
+          image,
+          command: ['/none'],
+          env: {},
+          limits: LIMITS,
+          network: false,
+          inputs: [],
+          gpuUuids: [],
+        },
+        blobs,
+      );
       expect(await handle.exited).toMatchObject({ reason: 'EXITED', exitCode: 127 });
       await handle.dispose();
     });

@@ -26,10 +26,22 @@ describe('image store', () => {
 
   it('unpacks once, also when asked twice at once and by two agents', async () => {
     const digest = putImage(sandbox.blobs, busyboxEntries());
-    const [first, second, third] = await Promise.all([store.prepare(digest, sandbox.blobs), store.prepare(digest, sandbox.blobs), new ImageStore(folder, IMAGE_LIMITS).prepare(digest, sandbox.blobs)]);
+    const [first, second, third] = await Promise.all([
+      store.prepare(digest, sandbox.blobs),
+      store.prepare(digest, sandbox.blobs),
+      new ImageStore(folder, IMAGE_LIMITS).prepare(digest, sandbox.blobs),
+    ]);
     expect(second).toEqual(first);
     expect(third).toEqual(first);
-    expect(readdirSync(first?.location ?? '').sort()).toEqual(['bin', 'dev', 'etc', 'inputs', 'proc', 'scratch', 'tmp']);
+    expect(readdirSync(first?.location ?? '').sort()).toEqual([
+      'bin',
+      'dev',
+      'etc',
+      'inputs',
+      'proc',
+      'scratch',
+      'tmp',
+    ]);
   });
 
   it('takes over from an agent that died while it unpacked', async () => {
@@ -41,7 +53,10 @@ describe('image store', () => {
   });
 
   it('takes set-user-id bits away', async () => {
-    const digest = putImage(sandbox.blobs, [...busyboxEntries(), { path: 'bin/su', mode: 0o6755, data: Buffer.from('#!/bin/sh\n') }]);
+    const digest = putImage(sandbox.blobs, [
+      ...busyboxEntries(),
+      { path: 'bin/su', mode: 0o6755, data: Buffer.from('#!/bin/sh\n') },
+    ]);
     const { location } = await store.prepare(digest, sandbox.blobs);
     expect(lstatSync(join(location, 'bin/su')).mode & 0o7777).toBe(0o755);
   });
@@ -63,7 +78,11 @@ describe('image store', () => {
   });
 
   it('refuses a layer that is no archive, or not the one of its diff id', async () => {
-    const config = putJson(sandbox.blobs, { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] } });
+    const config = putJson(sandbox.blobs, {
+      architecture: 'amd64',
+      os: 'linux',
+      rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] },
+    });
     for (const bytes of [Buffer.from('not gzip'), gzipSync(tarOf([{ path: 'a', data: Buffer.from('a') }]))]) {
       const layers = [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', ...sandbox.blobs.put(bytes) }];
       await refused(putJson(sandbox.blobs, { schemaVersion: 2, config, layers }).digest);
@@ -71,9 +90,14 @@ describe('image store', () => {
   });
 
   it('refuses a bomb before it is unpacked: by bytes and by files', async () => {
-    const digest = putImage(sandbox.blobs, [{ path: 'zeros', data: Buffer.alloc(4 << 20) }, { path: 'b', data: Buffer.from('b') }]);
+    const digest = putImage(sandbox.blobs, [
+      { path: 'zeros', data: Buffer.alloc(4 << 20) },
+      { path: 'b', data: Buffer.from('b') },
+    ]);
     const small = (limits: object): ImageStore => new ImageStore(folder, { ...IMAGE_LIMITS, ...limits });
-    await expect(small({ maxUnpackedBytes: 1 << 20 }).prepare(digest, sandbox.blobs)).rejects.toThrow('unpacks to more than');
+    await expect(small({ maxUnpackedBytes: 1 << 20 }).prepare(digest, sandbox.blobs)).rejects.toThrow(
+      'unpacks to more than',
+    );
     await expect(small({ maxEntries: 1 }).prepare(digest, sandbox.blobs)).rejects.toThrow('more than 1 files');
   });
 
@@ -87,7 +111,10 @@ describe('image store', () => {
     const digest = putImage(sandbox.blobs, [{ path: 'late', data: Buffer.from('x') }]);
     const manifestOnly = new MemoryBlobs();
     for await (const chunk of sandbox.blobs.fetch({ digest })) manifestOnly.put(chunk);
-    const [lost, found] = await Promise.allSettled([store.prepare(digest, manifestOnly), store.prepare(digest, sandbox.blobs)]);
+    const [lost, found] = await Promise.allSettled([
+      store.prepare(digest, manifestOnly),
+      store.prepare(digest, sandbox.blobs),
+    ]);
     expect(lost.status === 'rejected' && lost.reason).toBeInstanceOf(BlobMissing);
     expect(found.status).toBe('fulfilled');
   });

@@ -13,8 +13,14 @@ async function main(): Promise<void> {
   const [, script = '', command, engineType] = process.argv;
   if (command === 'keeper') return startKeeper(engineType);
   const config = loadConfig(process.env);
-  const lies = { usageFactor: 2, runningEarlyMs: RUNNING_EARLY_MS * config.TIMER_SCALE, exitLateMs: EXIT_LATE_MS * config.TIMER_SCALE };
-  stopOnSignals(await startAgent(config, new PinoLog(config.LOG_LEVEL), [process.execPath, script, 'keeper'], lyingSeams(lies)));
+  const lies = {
+    usageFactor: 2,
+    runningEarlyMs: RUNNING_EARLY_MS * config.TIMER_SCALE,
+    exitLateMs: EXIT_LATE_MS * config.TIMER_SCALE,
+  };
+  stopOnSignals(
+    await startAgent(config, new PinoLog(config.LOG_LEVEL), [process.execPath, script, 'keeper'], lyingSeams(lies)),
+  );
 }
 
 main().catch((error: unknown) => {

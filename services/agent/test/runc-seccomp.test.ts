@@ -67,7 +67,11 @@ describe('system calls of a task', () => {
 
   beforeAll(async () => {
     sandbox = new Sandbox();
-    image = putImage(sandbox.blobs, [...busyboxEntries(), { path: 'bin/probe', data: syscallProbe(calls) }, { path: 'bin/int80', data: int80Program() }]);
+    image = putImage(sandbox.blobs, [
+      ...busyboxEntries(),
+      { path: 'bin/probe', data: syscallProbe(calls) },
+      { path: 'bin/int80', data: int80Program() },
+    ]);
     const handle = await sandbox.start(image, ['probe']);
     const chunks: Uint8Array[] = [];
     handle.onLog((chunk) => chunks.push(chunk));

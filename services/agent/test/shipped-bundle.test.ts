@@ -17,7 +17,11 @@ describe('the shipped agent: one file in a folder without node_modules', () => {
 
   const launch = async (program: string): Promise<ChildProcess> => {
     const before = platform.heartbeats;
-    const agent = spawn(process.execPath, [program], { cwd: home.folder, env: { PATH: process.env['PATH'], ...home.environment() }, stdio: 'inherit' });
+    const agent = spawn(process.execPath, [program], {
+      cwd: home.folder,
+      env: { PATH: process.env['PATH'], ...home.environment() },
+      stdio: 'inherit',
+    });
     processes.push(agent);
     await until(() => platform.heartbeats > before);
     return agent;
@@ -26,14 +30,21 @@ describe('the shipped agent: one file in a folder without node_modules', () => {
   const running = async (leaseToken: bigint, script: string): Promise<string> => {
     const spec = JobSpec.fromPartial({ image: { digest: busybox }, requirements: { memoryMib: 32, scratchMib: 8 } });
     const { leaseId } = platform.offer({ leaseToken, spec, command: ['sh', '-c', script] });
-    await until(() => platform.reports.some((report) => report.leaseId === leaseId && report.report?.$case === 'running'));
+    await until(() =>
+      platform.reports.some((report) => report.leaseId === leaseId && report.report?.$case === 'running'),
+    );
     return leaseId;
   };
   const exited = (leaseId: string): Promise<unknown> =>
-    until(() => platform.reports.find((report) => report.leaseId === leaseId && report.report?.$case === 'exited')?.report?.value);
+    until(
+      () =>
+        platform.reports.find((report) => report.leaseId === leaseId && report.report?.$case === 'exited')?.report
+          ?.value,
+    );
 
   beforeAll(async () => {
-    platform = await TestPlatform.start(blobs, { heartbeatMs: 200, selfFenceMs: 4_500 });
+    platform = await TestPlatform.start({ heartbeatMs: 200, selfFenceMs: 4_500 });
+    platform.blobs = blobs;
     home = new AgentHome(platform);
   });
   afterAll(() => {
@@ -43,14 +54,26 @@ describe('the shipped agent: one file in a folder without node_modules', () => {
   });
 
   it('without configuration stops with the whole list of problems', () => {
-    const result = spawnSync(process.execPath, [home.bundle], { env: { PATH: process.env['PATH'], TIMER_SCALE: '7', ENROLMENT_TOKEN: 'secret-token' }, encoding: 'utf8' });
+    const result = spawnSync(process.execPath, [home.bundle], {
+      env: { PATH: process.env['PATH'], TIMER_SCALE: '7', ENROLMENT_TOKEN: 'secret-token' },
+      encoding: 'utf8',
+    });
     expect(result.status).toBe(1);
-    for (const name of ['STATE_FOLDER is missing', 'ENROLMENT_ADDRESS is missing', 'CA_CERTIFICATE_FILE is missing', 'TIMER_SCALE: ']) expect(result.stderr).toContain(name);
+    for (const name of [
+      'STATE_FOLDER is missing',
+      'ENROLMENT_ADDRESS is missing',
+      'CA_CERTIFICATE_FILE is missing',
+      'TIMER_SCALE: ',
+    ])
+      expect(result.stderr).toContain(name);
     expect(result.stderr).not.toContain('secret-token');
   });
 
   it('emulated GPUs that are not allowed are refused', () => {
-    const result = spawnSync(process.execPath, [home.bundle], { env: { PATH: process.env['PATH'], ...home.environment({ ALLOW_EMULATED_GPUS: 'false' }) }, encoding: 'utf8' });
+    const result = spawnSync(process.execPath, [home.bundle], {
+      env: { PATH: process.env['PATH'], ...home.environment({ ALLOW_EMULATED_GPUS: 'false' }) },
+      encoding: 'utf8',
+    });
     expect(result.status).toBe(1);
     expect(result.stderr).toContain('ALLOW_EMULATED_GPUS');
   });

@@ -23,7 +23,7 @@ export const PARTNER_MESSAGE_BYTES_MAX = 512 * KIB;
 export const BLOB_CHUNK_BYTES = 128 * KIB;
 
 /** An answer of registry about a key is believed this long, counted from when it was asked. */
-export const KEY_CACHE_MS = 1_500;
+export const KEY_CACHE_MS = 1_000;
 export const BAD_KEY_CACHE_MS = 1_000;
 export const KEY_CACHE_MAX = 20_000;
 /** Keys of open streams are checked this often: with the cache no stream outlives its key's revocation by 3 s. */

@@ -115,7 +115,7 @@ test('a slow reader slows the sender down; nothing piles up', async () => {
   let sent = 0;
   world.peers.handle(DispatchServiceService.followLog, async function* (_request, { signal }) {
     const data = Buffer.alloc(32 * 1_024, 97);
-    for (let index = 0; index < 4_000 && !signal.aborted; index += 1) {
+    for (let index = 0; index < 1_200 && !signal.aborted; index += 1) {
       sent += 1;
       yield FollowLogResponse.fromPartial({ runNumber: 1, offsetBytes: BigInt(index * data.length), data });
     }
@@ -126,8 +126,8 @@ test('a slow reader slows the sender down; nothing piles up', async () => {
     before = sent;
     await new Promise((resolve) => setTimeout(resolve, 1_000));
   } while (sent === 0 || sent > before);
-  expect(sent).toBeLessThan(1_000);
+  expect(sent).toBeLessThan(600);
   let events = 0;
   for await (const { id } of eventsOf(response)) if (id !== undefined) events += 1;
-  expect(events).toBe(4_000);
-});
+  expect(events).toBe(1_200);
+}, 120_000);

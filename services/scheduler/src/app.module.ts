@@ -3,7 +3,17 @@ import { join } from 'node:path';
 import type { DynamicModule } from '@nestjs/common';
 import { Clock, IdGenerator, timersAt } from '@daya/kernel';
 import { createKafka, Kafka, OutboxRelay } from '@daya/messaging';
-import { createClient, Identity, LOGGER, provide, provideAs, provideValue, provideWith, token, type Logger } from '@daya/nest';
+import {
+  createClient,
+  Identity,
+  LOGGER,
+  provide,
+  provideAs,
+  provideValue,
+  provideWith,
+  token,
+  type Logger,
+} from '@daya/nest';
 import { createDataSources, DataSources, requireSchema, ScopedTransactions } from '@daya/postgres';
 import { BillingServiceService } from '@daya/proto/billing';
 import { OrganisationServiceService, ProviderServiceService } from '@daya/proto/registry';
@@ -35,7 +45,17 @@ import { LoadMarket } from './application/load-market';
 import { MarketState } from './application/market-state';
 import { PersistRenewals } from './application/persist-renewals';
 import { PlaceTasks } from './application/place-tasks';
-import { Billing, Doorbell, JobFeed, JobQueries, MarketQueries, NodeRegistry, Projects, SecretBox, Store } from './application/ports';
+import {
+  Billing,
+  Doorbell,
+  JobFeed,
+  JobQueries,
+  MarketQueries,
+  NodeRegistry,
+  Projects,
+  SecretBox,
+  Store,
+} from './application/ports';
 import { ExplainJob, ReadJobs } from './application/read-jobs';
 import { RenewLeases } from './application/renew-leases';
 import { ReportConnectivity } from './application/report-connectivity';
@@ -91,20 +111,30 @@ const postgres = ({ DATABASE_URL: url, DATABASE_SYSTEM_URL: systemUrl }: Config)
   provideAs(Store, PostgresStore, [ScopedTransactions, JobFeed]),
   provideAs(JobQueries, PostgresJobQueries, [ScopedTransactions]),
   provideWith(MarketQueries, ({ system }: DataSources) => new PostgresMarketQueries(system), [DataSources]),
-  provideWith(MessagePurge, ({ system }: DataSources, log: Logger) => new MessagePurge(system, log), [DataSources, LOGGER]),
+  provideWith(MessagePurge, ({ system }: DataSources, log: Logger) => new MessagePurge(system, log), [
+    DataSources,
+    LOGGER,
+  ]),
 ];
 
 const messaging = (config: Config) => [
   provideWith(
     Kafka,
-    (logger: Logger) => createKafka({ brokers: config.KAFKA_BROKERS, prefix: config.KAFKA_PREFIX, clientId: 'scheduler', logger }),
+    (logger: Logger) =>
+      createKafka({ brokers: config.KAFKA_BROKERS, prefix: config.KAFKA_PREFIX, clientId: 'scheduler', logger }),
     [LOGGER],
   ),
-  provideWith(OutboxRelay, ({ system: db }: DataSources, kafka: Kafka) => new OutboxRelay({ db, kafka }), [DataSources, Kafka]),
+  provideWith(OutboxRelay, ({ system: db }: DataSources, kafka: Kafka) => new OutboxRelay({ db, kafka }), [
+    DataSources,
+    Kafka,
+  ]),
   provideWith(
     BullmqDoorbell,
     (log: Logger) =>
-      new BullmqDoorbell({ redisUrl: config.REDIS_URL, prefix: config.BULLMQ_PREFIX, queueCount: config.DISPATCH_QUEUE_COUNT }, log),
+      new BullmqDoorbell(
+        { redisUrl: config.REDIS_URL, prefix: config.BULLMQ_PREFIX, queueCount: config.DISPATCH_QUEUE_COUNT },
+        log,
+      ),
     [LOGGER],
   ),
   provideWith(Doorbell, (doorbell: BullmqDoorbell) => doorbell, [BullmqDoorbell]),
@@ -115,15 +145,22 @@ const peers = (config: Config) => {
   const ca = readFileSync(join(config.TLS_FOLDER, 'ca.pem'));
   const to = (audience: string, url: string, identity: Identity) => ({ url, audience, identity, tls: { ca } });
   return [
-    provideWith(Billing, (identity: Identity) => new GrpcBilling(createClient(BillingServiceService, to('billing', config.BILLING_URL, identity))), [Identity]),
+    provideWith(
+      Billing,
+      (identity: Identity) =>
+        new GrpcBilling(createClient(BillingServiceService, to('billing', config.BILLING_URL, identity))),
+      [Identity],
+    ),
     provideWith(
       Projects,
-      (identity: Identity) => new GrpcProjects(createClient(OrganisationServiceService, to('registry', config.REGISTRY_URL, identity))),
+      (identity: Identity) =>
+        new GrpcProjects(createClient(OrganisationServiceService, to('registry', config.REGISTRY_URL, identity))),
       [Identity],
     ),
     provideWith(
       NodeRegistry,
-      (identity: Identity) => new GrpcNodeRegistry(createClient(ProviderServiceService, to('registry', config.REGISTRY_URL, identity))),
+      (identity: Identity) =>
+        new GrpcNodeRegistry(createClient(ProviderServiceService, to('registry', config.REGISTRY_URL, identity))),
       [Identity],
     ),
   ];
@@ -147,12 +184,14 @@ const background = (config: Config) => {
     ),
     provideWith(
       FUNDING_SWEEP,
-      (sweep: SweepFunding, log: Logger) => new Background('the funding sweep', sweepMs / 2, () => sweep.execute(), log),
+      (sweep: SweepFunding, log: Logger) =>
+        new Background('the funding sweep', sweepMs / 2, () => sweep.execute(), log),
       [SweepFunding, LOGGER],
     ),
     provideWith(
       CONNECTIVITY_REPORTS,
-      (report: ReportConnectivity, log: Logger) => new Background('telling the registry', CONNECTIVITY_EVERY_MS, () => report.execute(), log),
+      (report: ReportConnectivity, log: Logger) =>
+        new Background('telling the registry', CONNECTIVITY_EVERY_MS, () => report.execute(), log),
       [ReportConnectivity, LOGGER],
     ),
   ];
@@ -173,7 +212,11 @@ export function schedulerModule(config: Config): DynamicModule {
       ...messaging(config),
       ...peers(config),
       ...background(config),
-      provideWith(MarketState, (clock: Clock) => new MarketState(timersAt(config.TIMER_SCALE), clock, config.TIMER_SCALE), [Clock]),
+      provideWith(
+        MarketState,
+        (clock: Clock) => new MarketState(timersAt(config.TIMER_SCALE), clock, config.TIMER_SCALE),
+        [Clock],
+      ),
       provideValue(SecretBox, new AesSecretBox(config.SECRETS_KEY)),
       provideValue(SchedulerKey, key),
       provideValue(PageTokens, new PageTokens(key.pageTokenSecret())),

@@ -11,7 +11,13 @@ export const configSchema = z.object({
   BILLING_URL: peerUrl,
   REGISTRY_URL: peerUrl,
   /** Queues between scheduler and dispatch; the same number there. */
-  DISPATCH_QUEUE_COUNT: z.coerce.number().int().min(1).max(256).refine(isPowerOfTwo, 'is not a power of two').default(8),
+  DISPATCH_QUEUE_COUNT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(256)
+    .refine(isPowerOfTwo, 'is not a power of two')
+    .default(8),
   /** AES-256 key for customers' secrets at rest: 32 bytes as 64 hexadecimal digits. */
   SECRETS_KEY: z.string().regex(/^[0-9a-f]{64}$/, 'is not 64 hexadecimal digits'),
 });

@@ -8,7 +8,8 @@ export const T0 = new Date('2026-01-01T00:00:00.000Z');
 export const at = (ms: number): Date => new Date(T0.getTime() + ms);
 
 /** A UUID that tells its kind and number. */
-export const id = (kind: number, number: number): string => `0000000${kind}-0000-7000-8000-${number.toString(16).padStart(12, '0')}`;
+export const id = (kind: number, number: number): string =>
+  `0000000${kind}-0000-7000-8000-${number.toString(16).padStart(12, '0')}`;
 
 export const aSpecInput = (more: Partial<JobSpecInput> = {}): JobSpecInput => ({
   image: { reference: '', digest: `sha256:${'0a'.repeat(32)}` },
@@ -108,7 +109,11 @@ export const aNode = (number: number, gpus: number, more: Partial<MarketNode> = 
   region: 'eu-central',
   emulated: false,
   schedulable: true,
-  gpus: Array.from({ length: gpus }, (_, index) => ({ uuid: `GPU-${number}-${index}`, gpuModelId: 'rtx-4090', vramMib: 24_564 })),
+  gpus: Array.from({ length: gpus }, (_, index) => ({
+    uuid: `GPU-${number}-${index}`,
+    gpuModelId: 'rtx-4090',
+    vramMib: 24_564,
+  })),
   cpuMilli: 16_000,
   memoryMib: 65_536,
   scratchMib: 500_000,
@@ -117,7 +122,11 @@ export const aNode = (number: number, gpus: number, more: Partial<MarketNode> = 
   ...more,
 });
 
-export const anOffer = (number: number, priceMicrosPerGpuHour: bigint, more: Partial<MarketOffer> = {}): MarketOffer => ({
+export const anOffer = (
+  number: number,
+  priceMicrosPerGpuHour: bigint,
+  more: Partial<MarketOffer> = {},
+): MarketOffer => ({
   offerId: id(9, number),
   nodeId: id(7, number),
   providerId: id(8, number),

@@ -18,18 +18,39 @@ test('a job is quoted, funded, leased, run and finished, and every step is told 
   const job = await market.submit(member, { secrets: [{ name: 'TOKEN', value: 'hush' }], env: { A: 'b' } });
   expect(job).toMatchObject({ quoteMicros: 16_666n, spec: { secrets: [{ name: 'TOKEN', value: '' }] } });
   const offer = await market.offered(member, job.jobId);
-  expect(offer).toMatchObject({ nodeId: node.nodeId, runNumber: 1, leaseToken: 1n, command: ['run', '0'], env: { A: 'b' }, secrets: [{ name: 'TOKEN', value: 'hush' }], maxRunSeconds: 60 });
+  expect(offer).toMatchObject({
+    nodeId: node.nodeId,
+    runNumber: 1,
+    leaseToken: 1n,
+    command: ['run', '0'],
+    env: { A: 'b' },
+    secrets: [{ name: 'TOKEN', value: 'hush' }],
+    maxRunSeconds: 60,
+  });
   await market.run(offer);
-  expect(await market.job(member, job.jobId)).toMatchObject({ state: 'JOB_STATE_RUNNING', tasks: [{ state: 'TASK_STATE_RUNNING' }] });
+  expect(await market.job(member, job.jobId)).toMatchObject({
+    state: 'JOB_STATE_RUNNING',
+    tasks: [{ state: 'TASK_STATE_RUNNING' }],
+  });
   const { renewals } = await market.beat(node, [offer]);
   expect(renewals[0]).toMatchObject({ renewed: [{ leaseId: offer.leaseId }], stops: [] });
   expect((await market.exit(offer, 'EXITED', 0, ['model.bin'])).outcome).toBe('LEASE_REPORT_OUTCOME_APPLIED');
 
   const done = await market.job(member, job.jobId);
-  expect(done).toMatchObject({ state: 'JOB_STATE_SUCCEEDED', tasks: [{ state: 'TASK_STATE_SUCCEEDED', artifacts: [{ path: 'model.bin', bytes: 3n }] }] });
+  expect(done).toMatchObject({
+    state: 'JOB_STATE_SUCCEEDED',
+    tasks: [{ state: 'TASK_STATE_SUCCEEDED', artifacts: [{ path: 'model.bin', bytes: 3n }] }],
+  });
   const types = (await market.events(offer.leaseId)).map((event) => event.split(' ')[1]);
-  expect(types.filter((type) => type !== 'LeaseExtended')).toEqual(['LeaseGranted', 'LeaseStarted', 'LeaseEnded', 'LeaseClosed']);
-  expect((await market.events(offer.leaseId)).map((event) => Number(event.split(' ')[0]))).toEqual(types.map((_, index) => index + 1));
+  expect(types.filter((type) => type !== 'LeaseExtended')).toEqual([
+    'LeaseGranted',
+    'LeaseStarted',
+    'LeaseEnded',
+    'LeaseClosed',
+  ]);
+  expect((await market.events(offer.leaseId)).map((event) => Number(event.split(' ')[0]))).toEqual(
+    types.map((_, index) => index + 1),
+  );
   expect(await market.events(job.jobId)).toEqual(['1 JobQueued', '2 JobFinished']);
 });
 
@@ -39,7 +60,9 @@ test('an offer is signed with the scheduler’s identity key and rung once in th
   const job = await market.submit(member);
   const { leaseId } = await market.offered(member, job.jobId);
   const { offers } = await market.leases.getLeaseOffers({ leaseIds: [leaseId] });
-  const { keys } = JSON.parse(readFileSync(market.identity.env('scheduler').JWKS_FILE, 'utf8')) as { keys: (JsonWebKey & { kid: string })[] };
+  const { keys } = JSON.parse(readFileSync(market.identity.env('scheduler').JWKS_FILE, 'utf8')) as {
+    keys: (JsonWebKey & { kid: string })[];
+  };
   const key = createPublicKey({ format: 'jwk', key: keys.find(({ kid }) => kid === 'scheduler')! });
   expect(verify(null, offers[0]!.offer, key, offers[0]!.signature)).toBe(true);
   expect(LeaseOffer.decode(offers[0]!.offer).leaseId).toBe(leaseId);

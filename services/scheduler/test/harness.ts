@@ -3,10 +3,30 @@ import { ensureTopics, toWire, type Kafka } from '@daya/messaging';
 import { loadConfig, type GrpcClient } from '@daya/nest';
 import { toTimestamp } from '@daya/proto';
 import * as registry from '@daya/proto/registry';
-import { LeaseOffer, LeaseServiceService, SchedulerServiceService, BlobServiceService, LeaseReportOutcome, type Job, type JobSpec, type LeaseReport } from '@daya/proto/scheduler';
 import {
-  eventually, startTestService, testClient, testDatabase, testEnvironment, testIdentity, testKafka, testRedis,
-  type TestDatabase, type TestIdentity, type TestKafka, type TestRedis, type TestService,
+  LeaseOffer,
+  LeaseServiceService,
+  SchedulerServiceService,
+  BlobServiceService,
+  LeaseReportOutcome,
+  type Job,
+  type JobSpec,
+  type LeaseReport,
+} from '@daya/proto/scheduler';
+import {
+  eventually,
+  startTestService,
+  testClient,
+  testDatabase,
+  testEnvironment,
+  testIdentity,
+  testKafka,
+  testRedis,
+  type TestDatabase,
+  type TestIdentity,
+  type TestKafka,
+  type TestRedis,
+  type TestService,
 } from '@daya/testing';
 import { Client as Postgres } from 'pg';
 import { MIGRATIONS } from '../src/adapters/postgres/migrations';
@@ -41,7 +61,10 @@ export class SchedulerHarness {
   blobs!: GrpcClient<typeof BlobServiceService>;
   canaries!: GrpcClient<typeof SchedulerServiceService>;
   private readonly openClients: { onModuleDestroy(): void }[] = [];
-  private readonly agents = new Map<string, { readonly held: Map<string, LeaseOffer>; timer: NodeJS.Timeout | undefined }>();
+  private readonly agents = new Map<
+    string,
+    { readonly held: Map<string, LeaseOffer>; timer: NodeJS.Timeout | undefined }
+  >();
 
   private constructor(
     readonly identity: TestIdentity,
@@ -61,7 +84,13 @@ export class SchedulerHarness {
     const database = await testDatabase('scheduler', MIGRATIONS);
     const bus = testKafka();
     const kafka = bus.connect();
-    await ensureTopics(kafka, ['daya.registry.nodes', 'daya.registry.offers', 'daya.scheduler.jobs', 'daya.scheduler.leases'].map((name) => ({ name, partitions: 1 })));
+    await ensureTopics(
+      kafka,
+      ['daya.registry.nodes', 'daya.registry.offers', 'daya.scheduler.jobs', 'daya.scheduler.leases'].map((name) => ({
+        name,
+        partitions: 1,
+      })),
+    );
     const sql = new Postgres({ connectionString: database.superUrl });
     await sql.connect();
     const peers = [await new FakeBilling(identity).start(), await new FakeRegistry(identity).start()] as const;
@@ -93,9 +122,16 @@ export class SchedulerHarness {
   }
 
   startOne(more: Readonly<Record<string, string>> = {}): Promise<TestService> {
-    const peers = { BILLING_URL: this.billing.url, REGISTRY_URL: this.registry.url, SECRETS_KEY: SECRETS_KEY, };
+    const peers = { BILLING_URL: this.billing.url, REGISTRY_URL: this.registry.url, SECRETS_KEY: SECRETS_KEY };
     const { identity, database, bus: kafka, redis } = this;
-    const env = testEnvironment({ service: 'scheduler', identity, database, kafka, redis, more: { ...peers, ...this.more, ...more } });
+    const env = testEnvironment({
+      service: 'scheduler',
+      identity,
+      database,
+      kafka,
+      redis,
+      more: { ...peers, ...this.more, ...more },
+    });
     return startTestService(schedulerService(loadConfig(configSchema, env)));
   }
 
@@ -119,11 +155,21 @@ export class SchedulerHarness {
     const projectId = randomUUID();
     this.billing.wallets.set(organisationId, micros);
     this.registry.projects.set(projectId, organisationId);
-    return { kind: 'member', organisationId, projectId, role: 'member', scopes: ['jobs:read', 'jobs:write'], keyId: 'k', operator: false };
+    return {
+      kind: 'member',
+      organisationId,
+      projectId,
+      role: 'member',
+      scopes: ['jobs:read', 'jobs:write'],
+      keyId: 'k',
+      operator: false,
+    };
   }
 
   /** A node in the market: announced by the registry, heard of once. */
-  async node(options: Partial<{ gpus: number; priceMicros: bigint; admitted: boolean; region: string }> = {}): Promise<TestGpuNode> {
+  async node(
+    options: Partial<{ gpus: number; priceMicros: bigint; admitted: boolean; region: string }> = {},
+  ): Promise<TestGpuNode> {
     const { gpus = 1, priceMicros = 1_000_000n, admitted = true, region = this.region } = options;
     const node: TestGpuNode = {
       nodeId: randomUUID(),
@@ -157,33 +203,83 @@ export class SchedulerHarness {
     agent.timer = undefined;
   }
 
-  async announce(node: TestGpuNode, { admitted, region, parties }: { admitted: boolean; region: string; parties: { providerId: string; organisationId: string } }): Promise<void> {
+  async announce(
+    node: TestGpuNode,
+    {
+      admitted,
+      region,
+      parties,
+    }: { admitted: boolean; region: string; parties: { providerId: string; organisationId: string } },
+  ): Promise<void> {
     const inventory = {
       gpus: node.gpuUuids.map((uuid, index) => ({ index, uuid, gpuModelId: 'rtx-4090', vramMib: 24_564 })),
-      cpuMilli: 16_000, memoryMib: 65_536, scratchMib: 500_000, networkAllowed: true,
+      cpuMilli: 16_000,
+      memoryMib: 65_536,
+      scratchMib: 500_000,
+      networkAllowed: true,
     };
     const message = registry.NodeChanged.fromPartial({
       node: {
-        nodeId: node.nodeId, ...parties, region, inventory, schedulable: admitted, version: node.version,
+        nodeId: node.nodeId,
+        ...parties,
+        region,
+        inventory,
+        schedulable: admitted,
+        version: node.version,
         admissionState: admitted ? registry.AdmissionState.ADMITTED : registry.AdmissionState.PENDING,
       },
     });
-    await this.publish('daya.registry.nodes', node.nodeId, 'daya.registry.v1.NodeChanged', registry.NodeChanged.encode(message).finish());
+    await this.publish(
+      'daya.registry.nodes',
+      node.nodeId,
+      'daya.registry.v1.NodeChanged',
+      registry.NodeChanged.encode(message).finish(),
+    );
   }
 
-  async offer(node: TestGpuNode, priceMicrosPerGpuHour: bigint, region: string, parties: { providerId: string; organisationId: string }): Promise<void> {
+  async offer(
+    node: TestGpuNode,
+    priceMicrosPerGpuHour: bigint,
+    region: string,
+    parties: { providerId: string; organisationId: string },
+  ): Promise<void> {
     const message = registry.OfferChanged.fromPartial({
       offer: {
-        offerId: node.offerId, nodeId: node.nodeId, ...parties, gpuModelId: 'rtx-4090', gpuCount: node.gpuUuids.length, priceMicrosPerGpuHour, region,
-        reliabilityBps: 9_900, networkAllowed: true, state: registry.OfferState.OPEN, version: 1n,
+        offerId: node.offerId,
+        nodeId: node.nodeId,
+        ...parties,
+        gpuModelId: 'rtx-4090',
+        gpuCount: node.gpuUuids.length,
+        priceMicrosPerGpuHour,
+        region,
+        reliabilityBps: 9_900,
+        networkAllowed: true,
+        state: registry.OfferState.OPEN,
+        version: 1n,
       },
     });
-    await this.publish('daya.registry.offers', node.offerId, 'daya.registry.v1.OfferChanged', registry.OfferChanged.encode(message).finish());
+    await this.publish(
+      'daya.registry.offers',
+      node.offerId,
+      'daya.registry.v1.OfferChanged',
+      registry.OfferChanged.encode(message).finish(),
+    );
   }
 
   private async publish(topic: string, key: string, type: string, payload: Uint8Array): Promise<void> {
     const publisher = this.kafka.producer();
-    await publisher.publish(topic, [toWire({ id: randomUUID(), type, key, payload, aggregateVersion: 1n, time: new Date(), source: 'registry', headers: {} })]);
+    await publisher.publish(topic, [
+      toWire({
+        id: randomUUID(),
+        type,
+        key,
+        payload,
+        aggregateVersion: 1n,
+        time: new Date(),
+        source: 'registry',
+        headers: {},
+      }),
+    ]);
     await publisher.stop();
   }
 
@@ -191,7 +287,11 @@ export class SchedulerHarness {
     return this.leases.renewLeases({ heartbeats: [heartbeat(node.nodeId, leases, agentStarted)] });
   }
 
-  async report(offer: LeaseOffer, body: NonNullable<LeaseReport['report']>, reportId: string = randomUUID()): Promise<{ outcome: LeaseReportOutcome; reason: string }> {
+  async report(
+    offer: LeaseOffer,
+    body: NonNullable<LeaseReport['report']>,
+    reportId: string = randomUUID(),
+  ): Promise<{ outcome: LeaseReportOutcome; reason: string }> {
     const { leaseId, leaseToken, nodeId } = offer;
     const report = { reportId, leaseId, leaseToken, nodeId, receiveTime: toTimestamp(new Date()), report: body };
     const { results } = await this.leases.reportLeases({ reports: [report] });
@@ -228,7 +328,12 @@ export class SchedulerHarness {
   }
 
   async submit(member: Member, spec: Partial<JobSpec> = {}, requestId: string = randomUUID()): Promise<Job> {
-    return (await this.jobs.submitJob({ requestId, projectId: member.projectId, quoteId: '', spec: this.aSpec(spec) }, { caller: member, deadlineMs: SUBMIT_DEADLINE_MS })).job!;
+    return (
+      await this.jobs.submitJob(
+        { requestId, projectId: member.projectId, quoteId: '', spec: this.aSpec(spec) },
+        { caller: member, deadlineMs: SUBMIT_DEADLINE_MS },
+      )
+    ).job!;
   }
 
   aSpec(more: Partial<JobSpec> = {}): JobSpec {
@@ -245,7 +350,12 @@ export class SchedulerHarness {
     expect((await this.report(offer, { $case: 'running', value: {} })).outcome).toBe('LEASE_REPORT_OUTCOME_APPLIED');
   }
 
-  async exit(offer: LeaseOffer, reason = 'EXITED', exitCode = 0, paths: readonly string[] = []): Promise<{ outcome: LeaseReportOutcome; reason: string }> {
+  async exit(
+    offer: LeaseOffer,
+    reason = 'EXITED',
+    exitCode = 0,
+    paths: readonly string[] = [],
+  ): Promise<{ outcome: LeaseReportOutcome; reason: string }> {
     const artifacts = paths.map((path) => ({ path, bytes: 3n, sha256: 'ab'.repeat(32) }));
     this.agents.get(offer.nodeId)?.held.delete(offer.leaseId);
     return this.report(offer, { $case: 'exited', value: { exitCode, reason, cumulativeMs: 100n, artifacts } });
@@ -254,7 +364,15 @@ export class SchedulerHarness {
   /** Running and exited of all these, in one batch; what was withdrawn meanwhile is told so and comes again. */
   async finishAll(leases: readonly Pick<LeaseOffer, 'leaseId' | 'leaseToken' | 'nodeId'>[]): Promise<void> {
     const receiveTime = toTimestamp(new Date());
-    const end = { $case: 'exited' as const, value: { exitCode: 0, reason: 'EXITED', cumulativeMs: 1n, artifacts: [{ path: 'x', bytes: 1n, sha256: 'ab'.repeat(32) }] } };
+    const end = {
+      $case: 'exited' as const,
+      value: {
+        exitCode: 0,
+        reason: 'EXITED',
+        cumulativeMs: 1n,
+        artifacts: [{ path: 'x', bytes: 1n, sha256: 'ab'.repeat(32) }],
+      },
+    };
     const reports = leases.flatMap((lease) => [
       { ...lease, reportId: randomUUID(), receiveTime, report: { $case: 'running' as const, value: {} } },
       { ...lease, reportId: randomUUID(), receiveTime, report: end },
@@ -264,7 +382,10 @@ export class SchedulerHarness {
 
   /** Types of the outbox events of one key, with their versions. */
   async events(key: string): Promise<string[]> {
-    const { rows } = await this.sql.query<{ type: string; aggregate_version: string }>('SELECT type, aggregate_version FROM outbox WHERE key = $1 ORDER BY position', [key]);
+    const { rows } = await this.sql.query<{ type: string; aggregate_version: string }>(
+      'SELECT type, aggregate_version FROM outbox WHERE key = $1 ORDER BY position',
+      [key],
+    );
     return rows.map((row) => `${row.aggregate_version} ${row.type.replace('daya.scheduler.v1.', '')}`);
   }
 }
@@ -275,12 +396,29 @@ const SUBMIT_DEADLINE_MS = 20_000;
 /** A busy machine takes its time to boot a service. */
 export const BOOT_TIMEOUT_MS = 120_000;
 export const NO_REQUIREMENTS: NonNullable<JobSpec['requirements']> = {
-  gpuModelIds: [], gpuCount: 1, minVramMib: 0, cpuMilli: 0, memoryMib: 0, scratchMib: 0, regions: [], maxPriceMicrosPerGpuHour: 0n, minReliabilityBps: 0, realGpusOnly: false,
+  gpuModelIds: [],
+  gpuCount: 1,
+  minVramMib: 0,
+  cpuMilli: 0,
+  memoryMib: 0,
+  scratchMib: 0,
+  regions: [],
+  maxPriceMicrosPerGpuHour: 0n,
+  minReliabilityBps: 0,
+  realGpusOnly: false,
 };
 export const SECRETS_KEY = '5f'.repeat(32);
 
-export const heartbeat = (nodeId: string, leases: readonly { leaseId: string; leaseToken: bigint }[] = [], agentStarted = false) => ({
-  nodeId, receiveTime: toTimestamp(new Date()), leases: [...leases], agentStarted, draining: false,
+export const heartbeat = (
+  nodeId: string,
+  leases: readonly { leaseId: string; leaseToken: bigint }[] = [],
+  agentStarted = false,
+) => ({
+  nodeId,
+  receiveTime: toTimestamp(new Date()),
+  leases: [...leases],
+  agentStarted,
+  draining: false,
 });
 
 export const aSpec = (more: Partial<JobSpec> = {}): JobSpec => ({

@@ -15,18 +15,29 @@ const unary =
   (call, callback) => {
     handle(call.request).then(
       (answer) => callback(null, answer),
-      (error: unknown) => callback(error instanceof DomainError ? { ...toStatus(error), name: 'refused', message: error.message } : { code: status.UNKNOWN, details: String(error) }),
+      (error: unknown) =>
+        callback(
+          error instanceof DomainError
+            ? { ...toStatus(error), name: 'refused', message: error.message }
+            : { code: status.UNKNOWN, details: String(error) },
+        ),
     );
   };
 
-async function listen(identity: TestIdentity, name: string, services: readonly [object, UntypedServiceImplementation][]): Promise<{ url: string; server: Server }> {
+async function listen(
+  identity: TestIdentity,
+  name: string,
+  services: readonly [object, UntypedServiceImplementation][],
+): Promise<{ url: string; server: Server }> {
   const { TLS_FOLDER: folder } = identity.env(name);
   const read = (file: string): Buffer => readFileSync(`${folder}/${file}`);
   const server = new Server();
   for (const [definition, handlers] of services) server.addService(definition as never, handlers);
   const tls = { ca: read('ca.pem'), cert: read(`${name}.cert.pem`), key: read(`${name}.key.pem`) };
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', serverCredentials(tls, false), (error, bound) => (error ? reject(error) : resolve(bound)));
+    server.bindAsync('127.0.0.1:0', serverCredentials(tls, false), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
   });
   return { url: `127.0.0.1:${port}`, server };
 }
@@ -71,22 +82,42 @@ export class FakeBilling {
     const lines = tasks.map((task) => ({
       what: 'compute',
       ...task,
-      amountMicros: (task.priceMicrosPerGpuHour * BigInt(task.gpuMilli) * BigInt(task.maxRunSeconds) * BigInt(task.taskCount)) / 3_600_000n,
+      amountMicros:
+        (task.priceMicrosPerGpuHour * BigInt(task.gpuMilli) * BigInt(task.maxRunSeconds) * BigInt(task.taskCount)) /
+        3_600_000n,
     }));
     const totalMicros = lines.reduce((sum, line) => sum + line.amountMicros, 0n);
-    const quote = { quoteId: requestId, lines, totalMicros, feeBps: 500, feePolicyVersion: 'test', signature: Buffer.alloc(0) };
+    const quote = {
+      quoteId: requestId,
+      lines,
+      totalMicros,
+      feeBps: 500,
+      feePolicyVersion: 'test',
+      signature: Buffer.alloc(0),
+    };
     return Promise.resolve({ quote: { ...quote, signature: sign(null, bytesOf(quote), this.key()) } });
   }
 
-  private async placeHold({ jobId, organisationId, quote, requestId }: billing.PlaceHoldRequest): Promise<billing.PlaceHoldResponse> {
+  private async placeHold({
+    jobId,
+    organisationId,
+    quote,
+    requestId,
+  }: billing.PlaceHoldRequest): Promise<billing.PlaceHoldResponse> {
     this.placeHoldCalls += 1;
     await this.beforePlaceHold();
     if (requestId !== jobId || !quote) throw new DomainError('invalid', 'INVALID_FIELDS', 'a hold belongs to its job');
-    const signed = verify(null, bytesOf({ ...quote, signature: Buffer.alloc(0) }), createPublicKey(this.key()), quote.signature);
+    const signed = verify(
+      null,
+      bytesOf({ ...quote, signature: Buffer.alloc(0) }),
+      createPublicKey(this.key()),
+      quote.signature,
+    );
     if (!signed) throw new DomainError('invalid', 'QUOTE_SIGNATURE_INVALID', 'the quote was changed');
     if (!this.holds.has(jobId)) {
       const wallet = this.wallets.get(organisationId) ?? 0n;
-      if (wallet < quote.totalMicros) throw new DomainError('precondition', 'INSUFFICIENT_FUNDS', 'the wallet does not have that much');
+      if (wallet < quote.totalMicros)
+        throw new DomainError('precondition', 'INSUFFICIENT_FUNDS', 'the wallet does not have that much');
       this.wallets.set(organisationId, wallet - quote.totalMicros);
       this.holds.set(jobId, { organisationId, micros: quote.totalMicros, released: false });
     }
@@ -96,7 +127,8 @@ export class FakeBilling {
   private releaseHold({ jobId }: billing.ReleaseHoldRequest): Promise<billing.ReleaseHoldResponse> {
     const hold = this.holds.get(jobId);
     if (!hold) throw new DomainError('not-found', 'HOLD_NOT_FOUND', 'no such hold');
-    if (!hold.released) this.wallets.set(hold.organisationId, (this.wallets.get(hold.organisationId) ?? 0n) + hold.micros);
+    if (!hold.released)
+      this.wallets.set(hold.organisationId, (this.wallets.get(hold.organisationId) ?? 0n) + hold.micros);
     hold.released = true;
     return Promise.resolve({});
   }
@@ -118,12 +150,14 @@ export class FakeRegistry {
   constructor(private readonly identity: TestIdentity) {}
 
   async start(): Promise<this> {
-    const none = (definition: object): UntypedServiceImplementation => Object.fromEntries(Object.keys(definition).map((name) => [name, unknownRpc]));
+    const none = (definition: object): UntypedServiceImplementation =>
+      Object.fromEntries(Object.keys(definition).map((name) => [name, unknownRpc]));
     const organisations = {
       ...none(registry.OrganisationServiceService),
       getProject: unary(({ projectId }: registry.GetProjectRequest) => {
         const organisationId = this.projects.get(projectId);
-        if (organisationId === undefined) return Promise.reject(new DomainError('not-found', 'PROJECT_NOT_FOUND', 'project not found'));
+        if (organisationId === undefined)
+          return Promise.reject(new DomainError('not-found', 'PROJECT_NOT_FOUND', 'project not found'));
         return Promise.resolve({ project: registry.Project.fromPartial({ projectId, organisationId }) });
       }),
     };

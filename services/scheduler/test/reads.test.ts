@@ -16,7 +16,8 @@ beforeAll(async () => {
 afterAll(() => market.stop(), BOOT_TIMEOUT_MS);
 
 const ANY = 'JOB_STATE_UNSPECIFIED' as JobState;
-const list = (more: object = {}, caller = member) => market.jobs.listJobs({ pageSize: 0, pageToken: '', projectId: '', state: ANY, ...more }, { caller });
+const list = (more: object = {}, caller = member) =>
+  market.jobs.listJobs({ pageSize: 0, pageToken: '', projectId: '', state: ANY, ...more }, { caller });
 const refusal = (reason: string): Error => expect.objectContaining({ reason }) as Error;
 
 test('a stranger’s job answers exactly like a missing one, in every call', async () => {
@@ -25,7 +26,8 @@ test('a stranger’s job answers exactly like a missing one, in every call', asy
     (jobId: string) => market.jobs.getJob({ jobId }, { caller: stranger }),
     (jobId: string) => market.jobs.cancelJob({ requestId: randomUUID(), jobId }, { caller: stranger }),
     (jobId: string) => market.jobs.explainJob({ jobId, spec: undefined }, { caller: stranger }),
-    (jobId: string) => market.jobs.watchJob({ jobId, resumeVersion: 0n }, { caller: stranger })[Symbol.asyncIterator]().next(),
+    (jobId: string) =>
+      market.jobs.watchJob({ jobId, resumeVersion: 0n }, { caller: stranger })[Symbol.asyncIterator]().next(),
   ];
   for (const call of calls) {
     for (const jobId of [job.jobId, randomUUID()]) await expect(call(jobId)).rejects.toThrow(refusal('JOB_NOT_FOUND'));
@@ -37,7 +39,24 @@ test('a stranger’s job answers exactly like a missing one, in every call', asy
 test('row-level security hides rows even from our own SQL without a scope', async () => {
   const scoped = new Client({ connectionString: market.database.url });
   await scoped.connect();
-  for (const table of ['quote', 'job', 'task', 'lease', 'run', 'lease_renewal', 'artifact', 'blob', 'request', 'lease_gpu', 'lease_report', 'node_view', 'offer_view', 'node_liveness', 'placement_range', 'outbox']) {
+  for (const table of [
+    'quote',
+    'job',
+    'task',
+    'lease',
+    'run',
+    'lease_renewal',
+    'artifact',
+    'blob',
+    'request',
+    'lease_gpu',
+    'lease_report',
+    'node_view',
+    'offer_view',
+    'node_liveness',
+    'placement_range',
+    'outbox',
+  ]) {
     expect({ table, rows: (await scoped.query(`SELECT * FROM ${table}`)).rowCount }).toEqual({ table, rows: 0 });
   }
   await scoped.query('BEGIN');
@@ -47,12 +66,18 @@ test('row-level security hides rows even from our own SQL without a scope', asyn
 });
 
 test('secrets rest encrypted: no column of any table holds their value', async () => {
-  const { rows } = await market.sql.query<{ name: string }>(`SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`);
+  const { rows } = await market.sql.query<{ name: string }>(
+    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`,
+  );
   for (const { name } of rows) {
-    const { rows: hits } = await market.sql.query(`SELECT 1 FROM "${name}" t WHERE t::text LIKE '%very-secret-value%' OR t::text LIKE '%${Buffer.from('very-secret-value').toString('hex')}%'`);
+    const { rows: hits } = await market.sql.query(
+      `SELECT 1 FROM "${name}" t WHERE t::text LIKE '%very-secret-value%' OR t::text LIKE '%${Buffer.from('very-secret-value').toString('hex')}%'`,
+    );
     expect({ name, hits: hits.length }).toEqual({ name, hits: 0 });
   }
-  expect(JSON.stringify(job, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))).not.toContain('very-secret');
+  expect(
+    JSON.stringify(job, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+  ).not.toContain('very-secret');
 });
 
 test('pages are newest first, complete, and bound to their filter', async () => {
@@ -68,16 +93,26 @@ test('pages are newest first, complete, and bound to their filter', async () => 
   } while (pageToken !== '');
   expect(seen).toEqual(ids.reverse());
   const { nextPageToken } = await list({ pageSize: 2 }, owner);
-  await expect(list({ pageSize: 2, pageToken: nextPageToken, projectId: owner.projectId }, owner)).rejects.toThrow(refusal('PAGE_TOKEN_INVALID'));
+  await expect(list({ pageSize: 2, pageToken: nextPageToken, projectId: owner.projectId }, owner)).rejects.toThrow(
+    refusal('PAGE_TOKEN_INVALID'),
+  );
   await expect(list({ pageToken: 'x' }, owner)).rejects.toThrow(refusal('PAGE_TOKEN_INVALID'));
   await expect(list({ pageSize: -1 }, owner)).rejects.toThrow('page_size');
-  for (const { jobId } of (await list({}, owner)).jobs) await market.jobs.cancelJob({ requestId: randomUUID(), jobId }, { caller: owner });
+  for (const { jobId } of (await list({}, owner)).jobs)
+    await market.jobs.cancelJob({ requestId: randomUUID(), jobId }, { caller: owner });
 });
 
 test('an explanation tells which requirement removes the offers', async () => {
   const far = market.aSpec({ requirements: { ...NO_REQUIREMENTS, gpuModelIds: ['h100'] } });
-  expect(await market.jobs.explainJob({ jobId: '', spec: far }, { caller: member })).toMatchObject({ offerCount: 1, feasibleOfferCount: 0, removed: [{ requirement: 'GPU_MODEL', offerCount: 1 }] });
-  expect(await market.jobs.explainJob({ jobId: job.jobId, spec: undefined }, { caller: member })).toMatchObject({ offerCount: 1, feasibleOfferCount: 0 });
+  expect(await market.jobs.explainJob({ jobId: '', spec: far }, { caller: member })).toMatchObject({
+    offerCount: 1,
+    feasibleOfferCount: 0,
+    removed: [{ requirement: 'GPU_MODEL', offerCount: 1 }],
+  });
+  expect(await market.jobs.explainJob({ jobId: job.jobId, spec: undefined }, { caller: member })).toMatchObject({
+    offerCount: 1,
+    feasibleOfferCount: 0,
+  });
   await expect(market.jobs.explainJob({ jobId: '', spec: undefined }, { caller: member })).rejects.toThrow('job_id');
 });
 
@@ -88,7 +123,10 @@ test('a watcher sees the job as it is, every later state, and the end; it can re
   const states: string[] = [];
   let version = 0n;
   const watching = (async () => {
-    for await (const { job: now } of market.jobs.watchJob({ jobId: watched.jobId, resumeVersion: 0n }, { caller: owner })) {
+    for await (const { job: now } of market.jobs.watchJob(
+      { jobId: watched.jobId, resumeVersion: 0n },
+      { caller: owner },
+    )) {
       states.push(now!.state);
       expect(now!.version > version).toBe(true);
       version = now!.version;
@@ -101,12 +139,23 @@ test('a watcher sees the job as it is, every later state, and the end; it can re
   expect(states[0]).toBe('JOB_STATE_QUEUED');
   expect(states.at(-1)).toBe('JOB_STATE_SUCCEEDED');
   const resumed = [];
-  for await (const { job: now } of market.jobs.watchJob({ jobId: watched.jobId, resumeVersion: version }, { caller: owner })) resumed.push(now);
+  for await (const { job: now } of market.jobs.watchJob(
+    { jobId: watched.jobId, resumeVersion: version },
+    { caller: owner },
+  ))
+    resumed.push(now);
   expect(resumed).toEqual([]);
-  const found = await market.jobs.getArtifact({ jobId: watched.jobId, taskIndex: 0, path: 'a/b.txt' }, { caller: owner });
+  const found = await market.jobs.getArtifact(
+    { jobId: watched.jobId, taskIndex: 0, path: 'a/b.txt' },
+    { caller: owner },
+  );
   expect(found.artifact).toEqual({ path: 'a/b.txt', bytes: 3n, sha256: 'ab'.repeat(32) });
-  await expect(market.jobs.getArtifact({ jobId: watched.jobId, taskIndex: 0, path: 'nope' }, { caller: owner })).rejects.toThrow(refusal('ARTIFACT_NOT_FOUND'));
-  await expect(market.jobs.getArtifact({ jobId: watched.jobId, taskIndex: 0, path: 'a/b.txt' }, { caller: member })).rejects.toThrow(refusal('ARTIFACT_NOT_FOUND'));
+  await expect(
+    market.jobs.getArtifact({ jobId: watched.jobId, taskIndex: 0, path: 'nope' }, { caller: owner }),
+  ).rejects.toThrow(refusal('ARTIFACT_NOT_FOUND'));
+  await expect(
+    market.jobs.getArtifact({ jobId: watched.jobId, taskIndex: 0, path: 'a/b.txt' }, { caller: member }),
+  ).rejects.toThrow(refusal('ARTIFACT_NOT_FOUND'));
   const owned = (organisationId: string) => market.blobs.checkBlob({ organisationId, sha256: 'ab'.repeat(32) });
   expect(await owned(owner.organisationId)).toEqual({ owned: true, bytes: 3n });
   expect(await owned(member.organisationId)).toEqual({ owned: false, bytes: 0n });
@@ -118,12 +167,22 @@ test('an uploaded blob belongs to its organisation only; noting it twice changes
   await market.blobs.registerBlob(blob);
   await market.blobs.registerBlob({ ...blob, requestId: randomUUID() });
   await expect(market.blobs.registerBlob({ ...blob, bytes: 8n })).rejects.toThrow(refusal('REQUEST_ID_REUSED'));
-  expect(await market.blobs.checkBlob({ organisationId: member.organisationId, sha256: blob.sha256 })).toEqual({ owned: true, bytes: 7n });
-  expect(await market.blobs.checkBlob({ organisationId: randomUUID(), sha256: blob.sha256 })).toEqual({ owned: false, bytes: 0n });
+  expect(await market.blobs.checkBlob({ organisationId: member.organisationId, sha256: blob.sha256 })).toEqual({
+    owned: true,
+    bytes: 7n,
+  });
+  expect(await market.blobs.checkBlob({ organisationId: randomUUID(), sha256: blob.sha256 })).toEqual({
+    owned: false,
+    bytes: 0n,
+  });
   await expect(market.blobs.checkBlob({ organisationId: 'x', sha256: '' })).rejects.toThrow('organisation_id, sha256');
 });
 
 test('services call only what is theirs', async () => {
-  await expect(market.canaries.submitJob({ ...market.submission(member) })).rejects.toThrow(refusal('SERVICE_NOT_ALLOWED'));
-  await expect(market.jobs.submitCanary({ requestId: 'r', nodeId: randomUUID(), spec: market.aSpec() }, { caller: member })).rejects.toThrow(refusal('MEMBERS_NOT_ALLOWED'));
+  await expect(market.canaries.submitJob({ ...market.submission(member) })).rejects.toThrow(
+    refusal('SERVICE_NOT_ALLOWED'),
+  );
+  await expect(
+    market.jobs.submitCanary({ requestId: 'r', nodeId: randomUUID(), spec: market.aSpec() }, { caller: member }),
+  ).rejects.toThrow(refusal('MEMBERS_NOT_ALLOWED'));
 });

@@ -10,24 +10,31 @@ beforeAll(async () => {
 beforeEach(() => market.moveOn());
 afterAll(() => market.stop(), BOOT_TIMEOUT_MS);
 
-test('a new scheduler grants every live lease one full life, and gives no GPU away that is taken', async () => {
-  const node = await market.node();
-  const member = market.customer(10_000_000n);
-  const { jobId } = await market.submit(member);
-  const offer = await market.offered(member, jobId);
-  await market.run(offer);
-  const second = await market.submit(member);
-  await market.shutDown();
-  await market.sql.query(`UPDATE lease_renewal SET expire_time = now() - interval '10 seconds'`);
-  await market.boot();
-  expect(await market.job(member, jobId)).toMatchObject({ state: 'JOB_STATE_RUNNING', tasks: [{ runs: [{ state: 'RUN_STATE_RUNNING' }] }] });
-  const { renewals } = await market.beat(node, [offer]);
-  expect(renewals).toMatchObject([{ renewed: [{ leaseId: offer.leaseId }] }]);
-  expect((await market.job(member, second.jobId)).tasks[0]!.runs).toEqual([]);
-  expect((await market.exit(offer)).outcome).toBe('LEASE_REPORT_OUTCOME_APPLIED');
-  const next = await market.offered(member, second.jobId);
-  expect(next.leaseToken).toBe(offer.leaseToken + 1n);
-}, BOOT_TIMEOUT_MS);
+test(
+  'a new scheduler grants every live lease one full life, and gives no GPU away that is taken',
+  async () => {
+    const node = await market.node();
+    const member = market.customer(10_000_000n);
+    const { jobId } = await market.submit(member);
+    const offer = await market.offered(member, jobId);
+    await market.run(offer);
+    const second = await market.submit(member);
+    await market.shutDown();
+    await market.sql.query(`UPDATE lease_renewal SET expire_time = now() - interval '10 seconds'`);
+    await market.boot();
+    expect(await market.job(member, jobId)).toMatchObject({
+      state: 'JOB_STATE_RUNNING',
+      tasks: [{ runs: [{ state: 'RUN_STATE_RUNNING' }] }],
+    });
+    const { renewals } = await market.beat(node, [offer]);
+    expect(renewals).toMatchObject([{ renewed: [{ leaseId: offer.leaseId }] }]);
+    expect((await market.job(member, second.jobId)).tasks[0]!.runs).toEqual([]);
+    expect((await market.exit(offer)).outcome).toBe('LEASE_REPORT_OUTCOME_APPLIED');
+    const next = await market.offered(member, second.jobId);
+    expect(next.leaseToken).toBe(offer.leaseToken + 1n);
+  },
+  BOOT_TIMEOUT_MS,
+);
 
 test('a bell that Redis lost is rung again under another id', async () => {
   const redis = market.redis.connect();
@@ -51,38 +58,57 @@ test('a bell that Redis lost is rung again under another id', async () => {
   redis.disconnect();
 });
 
-test('while Redis is away jobs are still placed', async () => {
-  await market.shutDown();
-  await market.boot({ REDIS_URL: 'redis://127.0.0.1:1' });
-  await market.node();
-  const member = market.customer(10_000_000n);
-  const { jobId } = await market.submit(member);
-  const offer = await market.offered(member, jobId);
-  await market.run(offer);
-  expect((await market.exit(offer)).outcome).toBe('LEASE_REPORT_OUTCOME_APPLIED');
-  await market.shutDown();
-  await market.boot();
-}, BOOT_TIMEOUT_MS);
+test(
+  'while Redis is away jobs are still placed',
+  async () => {
+    await market.shutDown();
+    await market.boot({ REDIS_URL: 'redis://127.0.0.1:1' });
+    await market.node();
+    const member = market.customer(10_000_000n);
+    const { jobId } = await market.submit(member);
+    const offer = await market.offered(member, jobId);
+    await market.run(offer);
+    expect((await market.exit(offer)).outcome).toBe('LEASE_REPORT_OUTCOME_APPLIED');
+    await market.shutDown();
+    await market.boot();
+  },
+  BOOT_TIMEOUT_MS,
+);
 
-test('a second scheduler is a standby: it takes jobs and refuses leases, and takes over when the writer is gone', async () => {
-  const node = await market.node();
-  const member = market.customer(10_000_000n);
-  const standby: TestService = await market.startOne();
-  const writer = market.service;
-  try {
-    const fromStandby = market.clientsOf(standby);
-    await expect(fromStandby.leases.renewLeases({ heartbeats: [{ nodeId: node.nodeId, receiveTime: undefined, leases: [], agentStarted: false, draining: false }] })).rejects.toThrow('receive_time');
-    await expect(market.beatBy(fromStandby.leases, node)).rejects.toThrow(expect.objectContaining({ reason: 'NOT_LEADING' }) as Error);
-    await market.beat(node);
-    const { job } = await fromStandby.jobs.submitJob(market.submission(member), { caller: member, deadlineMs: 20_000 });
-    await market.offered(member, job!.jobId);
-    await writer.stop();
-    await eventually(() => market.beatBy(fromStandby.leases, node));
-  } finally {
-    await writer.stop();
-    Object.assign(market, market.clientsOf(standby), { service: standby });
-  }
-}, BOOT_TIMEOUT_MS);
+test(
+  'a second scheduler is a standby: it takes jobs and refuses leases, and takes over when the writer is gone',
+  async () => {
+    const node = await market.node();
+    const member = market.customer(10_000_000n);
+    const standby: TestService = await market.startOne();
+    const writer = market.service;
+    try {
+      const fromStandby = market.clientsOf(standby);
+      await expect(
+        fromStandby.leases.renewLeases({
+          heartbeats: [
+            { nodeId: node.nodeId, receiveTime: undefined, leases: [], agentStarted: false, draining: false },
+          ],
+        }),
+      ).rejects.toThrow('receive_time');
+      await expect(market.beatBy(fromStandby.leases, node)).rejects.toThrow(
+        expect.objectContaining({ reason: 'NOT_LEADING' }) as Error,
+      );
+      await market.beat(node);
+      const { job } = await fromStandby.jobs.submitJob(market.submission(member), {
+        caller: member,
+        deadlineMs: 20_000,
+      });
+      await market.offered(member, job!.jobId);
+      await writer.stop();
+      await eventually(() => market.beatBy(fromStandby.leases, node));
+    } finally {
+      await writer.stop();
+      Object.assign(market, market.clientsOf(standby), { service: standby });
+    }
+  },
+  BOOT_TIMEOUT_MS,
+);
 
 test('a writer that was overtaken cannot write: its batch fails whole and it begins a new term', async () => {
   const node = await market.node();
@@ -105,7 +131,9 @@ test('a canary runs on its node before that is admitted, costs nothing, and tell
   expect((await market.canaries.submitCanary(canary)).job!.jobId).toBe(job!.jobId);
   const run = await eventually(async () => {
     const { job: now } = await market.canaries.getJob({ jobId: job!.jobId });
-    expect(now!.tasks[0]!.runs).toMatchObject([{ state: 'RUN_STATE_OFFERED', nodeId: node.nodeId, offerId: '', priceMicrosPerGpuHour: 0n }]);
+    expect(now!.tasks[0]!.runs).toMatchObject([
+      { state: 'RUN_STATE_OFFERED', nodeId: node.nodeId, offerId: '', priceMicrosPerGpuHour: 0n },
+    ]);
     return now!.tasks[0]!.runs[0]!;
   });
   const report = { nodeId: node.nodeId, leaseId: run.leaseId, leaseToken: run.leaseToken };
@@ -115,19 +143,39 @@ test('a canary runs on its node before that is admitted, costs nothing, and tell
   expect(market.billing.holds.has(job!.jobId)).toBe(false);
 });
 
-test('twenty tasks on eight GPUs of four nodes: no GPU is ever held twice, every task runs once', async () => {
-  await Promise.all(Array.from({ length: 4 }, () => market.node({ gpus: 2 })));
-  const member = market.customer(100_000_000n);
-  const { jobId } = await market.submit(member, { taskCount: 20 }, randomUUID());
-  await eventually(async () => {
-    const { rows } = await market.sql.query<{ lease_id: string; lease_token: string; node_id: string }>(
-      `SELECT lease_id, lease_token, node_id FROM lease JOIN run USING (lease_id) WHERE state = 'OFFERED' AND lease.job_id = $1`, [jobId]);
-    await market.finishAll(rows.map((row) => ({ leaseId: row.lease_id, leaseToken: BigInt(row.lease_token), nodeId: row.node_id })));
-    expect((await market.job(member, jobId)).state).toBe('JOB_STATE_SUCCEEDED');
-  }, { timeoutMs: 90_000 });
-  const { rows } = await market.sql.query<{ leases: number }>(`SELECT count(*)::int AS leases FROM run WHERE job_id = $1 AND state = 'SUCCEEDED'`, [jobId]);
-  expect(rows[0]!.leases).toBe(20);
-  for (const auditor of ['audit_s1(0)', 'audit_s2(0)', 'audit_s3(0)', 'audit_s6(0, ARRAY[]::uuid[])', 'audit_s7(0)']) {
-    expect((await market.sql.query(`SELECT * FROM ${auditor}`)).rows).toEqual([]);
-  }
-}, BOOT_TIMEOUT_MS);
+test(
+  'twenty tasks on eight GPUs of four nodes: no GPU is ever held twice, every task runs once',
+  async () => {
+    await Promise.all(Array.from({ length: 4 }, () => market.node({ gpus: 2 })));
+    const member = market.customer(100_000_000n);
+    const { jobId } = await market.submit(member, { taskCount: 20 }, randomUUID());
+    await eventually(
+      async () => {
+        const { rows } = await market.sql.query<{ lease_id: string; lease_token: string; node_id: string }>(
+          `SELECT lease_id, lease_token, node_id FROM lease JOIN run USING (lease_id) WHERE state = 'OFFERED' AND lease.job_id = $1`,
+          [jobId],
+        );
+        await market.finishAll(
+          rows.map((row) => ({ leaseId: row.lease_id, leaseToken: BigInt(row.lease_token), nodeId: row.node_id })),
+        );
+        expect((await market.job(member, jobId)).state).toBe('JOB_STATE_SUCCEEDED');
+      },
+      { timeoutMs: 90_000 },
+    );
+    const { rows } = await market.sql.query<{ leases: number }>(
+      `SELECT count(*)::int AS leases FROM run WHERE job_id = $1 AND state = 'SUCCEEDED'`,
+      [jobId],
+    );
+    expect(rows[0]!.leases).toBe(20);
+    for (const auditor of [
+      'audit_s1(0)',
+      'audit_s2(0)',
+      'audit_s3(0)',
+      'audit_s6(0, ARRAY[]::uuid[])',
+      'audit_s7(0)',
+    ]) {
+      expect((await market.sql.query(`SELECT * FROM ${auditor}`)).rows).toEqual([]);
+    }
+  },
+  BOOT_TIMEOUT_MS,
+);

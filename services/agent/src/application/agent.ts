@@ -7,7 +7,15 @@ import { HeldLease } from './held-leases';
 import type { HeldLeases } from './held-leases';
 import type { Heartbeats } from './heartbeats';
 import type { PlatformMessage, ReportBody, ReportOutcome } from './messages';
-import type { AgentLog, Alarms, ContainerDriver, FloorStore, LeaseJournal, MonotonicClock, PlatformLink } from './ports';
+import type {
+  AgentLog,
+  Alarms,
+  ContainerDriver,
+  FloorStore,
+  LeaseJournal,
+  MonotonicClock,
+  PlatformLink,
+} from './ports';
 import type { ReportQueue } from './report-queue';
 import type { RunLease } from './run-lease';
 import type { UsageMeter } from './usage-meter';
@@ -162,6 +170,11 @@ export class Agent {
   }
 
   private view(): NodeView {
-    return { ...this.parts.node, floor: this.floor, busyGpuUuids: this.parts.leases.busyGpuUuids(), draining: this.draining };
+    return {
+      ...this.parts.node,
+      floor: this.floor,
+      busyGpuUuids: this.parts.leases.busyGpuUuids(),
+      draining: this.draining,
+    };
   }
 }

@@ -73,7 +73,12 @@ export class Heartbeats {
   private beat(): void {
     const nowMs = this.clock.nowMs();
     const sequence = this.sequence + 1;
-    const sent = this.link.send({ type: 'heartbeat', sequence, leases: this.leases.renewable(), draining: this.isDraining });
+    const sent = this.link.send({
+      type: 'heartbeat',
+      sequence,
+      leases: this.leases.renewable(),
+      draining: this.isDraining,
+    });
     if (sent) {
       this.sequence = sequence;
       if (this.sentAtMs.size < MAX_OPEN_HEARTBEATS) this.sentAtMs.set(sequence, nowMs);

@@ -100,7 +100,9 @@ export class HeldLeases {
 
   /** Leases to renew. One that is stopped is not: renewing it would keep its GPUs from the next task. */
   renewable(): readonly LeaseRef[] {
-    return this.all().filter((lease) => lease.stopped === null).map((lease) => lease.ref);
+    return this.all()
+      .filter((lease) => lease.stopped === null)
+      .map((lease) => lease.ref);
   }
 
   busyGpuUuids(): ReadonlySet<string> {

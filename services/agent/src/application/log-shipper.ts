@@ -32,7 +32,7 @@ export class LogShipper {
   }
 
   reconnected(): void {
-    for (let rewound = 0; this.sentChunks > 0 && rewound < REWIND_BYTES; ) {
+    for (let rewound = 0; this.sentChunks > 0 && rewound < REWIND_BYTES;) {
       this.sentChunks -= 1;
       const { length } = this.chunks[this.sentChunks] ?? [];
       this.sentBytes -= length;
@@ -52,6 +52,13 @@ export class LogShipper {
   }
 
   private send(data: Uint8Array, end: boolean): boolean {
-    return this.link.send({ type: 'log', lease: this.lease, offsetBytes: this.sentBytes, data, cut: end && this.ended?.cut === true, end });
+    return this.link.send({
+      type: 'log',
+      lease: this.lease,
+      offsetBytes: this.sentBytes,
+      data,
+      cut: end && this.ended?.cut === true,
+      end,
+    });
   }
 }

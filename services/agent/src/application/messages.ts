@@ -33,10 +33,22 @@ export interface Report extends LeaseRef {
 
 export type AgentMessage =
   | { readonly type: 'hello'; readonly leases: readonly LeaseRef[]; readonly draining: boolean }
-  | { readonly type: 'heartbeat'; readonly sequence: number; readonly leases: readonly LeaseRef[]; readonly draining: boolean }
+  | {
+      readonly type: 'heartbeat';
+      readonly sequence: number;
+      readonly leases: readonly LeaseRef[];
+      readonly draining: boolean;
+    }
   | { readonly type: 'report'; readonly report: Report }
   | { readonly type: 'usage'; readonly block: Uint8Array }
-  | { readonly type: 'log'; readonly lease: LeaseRef; readonly offsetBytes: number; readonly data: Uint8Array; readonly cut: boolean; readonly end: boolean };
+  | {
+      readonly type: 'log';
+      readonly lease: LeaseRef;
+      readonly offsetBytes: number;
+      readonly data: Uint8Array;
+      readonly cut: boolean;
+      readonly end: boolean;
+    };
 
 /** APPLIED and DUPLICATE mean the same to the sender: it is done. */
 export type ReportOutcome = 'APPLIED' | 'DUPLICATE' | 'STALE' | 'REFUSED';

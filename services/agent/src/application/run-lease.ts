@@ -6,7 +6,16 @@ import type { HeldLease } from './held-leases';
 import { LogShipper } from './log-shipper';
 import type { ReportBody, ReportedArtifact } from './messages';
 import { BlobMissing, InputInvalid, OutputInvalid, RunUnsupported, UploadRefused } from './ports';
-import type { AgentLog, BlobExchange, ContainerDriver, MonotonicClock, PlatformLink, RunExit, RunHandle, RunLimits } from './ports';
+import type {
+  AgentLog,
+  BlobExchange,
+  ContainerDriver,
+  MonotonicClock,
+  PlatformLink,
+  RunExit,
+  RunHandle,
+  RunLimits,
+} from './ports';
 import type { ReportQueue } from './report-queue';
 import type { UsageMeter } from './usage-meter';
 
@@ -67,8 +76,16 @@ export class RunLease {
     }
     const cumulativeMs = meter.finish(lease.ref, result.endedAtMs);
     const { reason, exitCode, artifacts } = result;
-    log.info('run ended', { leaseId: lease.offer.leaseId, reason, exitCode, cumulativeMs, artifacts: artifacts.length });
-    await handle?.dispose().catch((error: unknown) => log.warn('run was not wiped', { leaseId: lease.offer.leaseId, error: String(error) }));
+    log.info('run ended', {
+      leaseId: lease.offer.leaseId,
+      reason,
+      exitCode,
+      cumulativeMs,
+      artifacts: artifacts.length,
+    });
+    await handle
+      ?.dispose()
+      .catch((error: unknown) => log.warn('run was not wiped', { leaseId: lease.offer.leaseId, error: String(error) }));
     return { type: 'exited', reason, exitCode, cumulativeMs, artifacts };
   }
 
@@ -124,14 +141,25 @@ export class RunLease {
   /** The platform has every artifact before the exit is reported, so that a result is never a promise. */
   private async deliver(lease: HeldLease, handle: RunHandle, exit: RunExit): Promise<RunResult> {
     const exitCode = exit.exitCode ?? UNKNOWN_EXIT_CODE;
-    const ended = (reason: ExitReason, artifacts: readonly ReportedArtifact[] = []): RunResult => ({ reason, exitCode, endedAtMs: exit.endedAtMs, artifacts });
+    const ended = (reason: ExitReason, artifacts: readonly ReportedArtifact[] = []): RunResult => ({
+      reason,
+      exitCode,
+      endedAtMs: exit.endedAtMs,
+      artifacts,
+    });
     if (!isSuccess(exit.reason, exit.exitCode) || lease.offer.outputPath === '') return ended(exit.reason);
     const { policy, blobs, log } = this.parts;
     try {
-      const found = await handle.collect(lease.offer.outputPath, { maxFiles: policy.artifactFiles, maxBytes: policy.artifactBytes });
+      const found = await handle.collect(lease.offer.outputPath, {
+        maxFiles: policy.artifactFiles,
+        maxBytes: policy.artifactBytes,
+      });
       for (const skipped of found.skipped) log.warn('output left out', { leaseId: lease.offer.leaseId, ...skipped });
       for (const artifact of found.artifacts) await blobs.upload(lease.ref, artifact, () => lease.stopped === null);
-      return ended(exit.reason, found.artifacts.map(({ path, sizeBytes, digest }) => ({ path, sizeBytes, digest })));
+      return ended(
+        exit.reason,
+        found.artifacts.map(({ path, sizeBytes, digest }) => ({ path, sizeBytes, digest })),
+      );
     } catch (error) {
       if (error instanceof OutputInvalid) return ended('OUTPUT_INVALID');
       if (error instanceof UploadRefused) return ended(lease.stopped ?? 'FENCED');

@@ -44,7 +44,8 @@ export class UsageMeter {
 
   /** The final tick of a lease that an earlier life of the agent counted. */
   finishLost(lease: LeaseRef, cumulativeMs: number): void {
-    if (cumulativeMs > 0) this.spool.append([{ leaseId: lease.leaseId, leaseToken: lease.leaseToken, cumulativeMs, final: true }]);
+    if (cumulativeMs > 0)
+      this.spool.append([{ leaseId: lease.leaseId, leaseToken: lease.leaseToken, cumulativeMs, final: true }]);
   }
 
   acknowledged(bootId: string, lastSequence: number): void {

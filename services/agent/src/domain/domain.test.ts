@@ -7,7 +7,15 @@ import { acknowledgeRenewal, armFence, checkFence } from './self-fence';
 import { agentTimers, jitteredHeartbeatMs, reconnectDelayMs } from './timers';
 
 describe('exit reason', () => {
-  const end = (changes: Partial<ContainerEnd>): ContainerEnd => ({ started: true, commandFault: null, exitCode: 0, killedFor: null, oomKills: 0, scratchFull: false, ...changes });
+  const end = (changes: Partial<ContainerEnd>): ContainerEnd => ({
+    started: true,
+    commandFault: null,
+    exitCode: 0,
+    killedFor: null,
+    oomKills: 0,
+    scratchFull: false,
+    ...changes,
+  });
 
   it.each<[string, Partial<ContainerEnd>, string]>([
     ['a plain end', {}, 'EXITED'],
@@ -37,7 +45,12 @@ describe('exit reason', () => {
 
 describe('fencing floor', () => {
   it('property: whatever the order, a token is taken at most once per GPU and only upwards', () => {
-    const offers = fc.array(fc.record({ gpus: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', '__proto__'), { minLength: 1 }), token: fc.bigInt(0n, 20n) }));
+    const offers = fc.array(
+      fc.record({
+        gpus: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', '__proto__'), { minLength: 1 }),
+        token: fc.bigInt(0n, 20n),
+      }),
+    );
     fc.assert(
       fc.property(offers, (list) => {
         let floor = EMPTY_FLOOR;
@@ -55,7 +68,12 @@ describe('fencing floor', () => {
 
   it('raising never lowers', () => {
     const floor = raiseFloor(EMPTY_FLOOR, ['a'], 9n);
-    expect(raiseFloor(floor, ['a', 'b'], 3n)).toEqual(new Map([['a', 9n], ['b', 3n]]));
+    expect(raiseFloor(floor, ['a', 'b'], 3n)).toEqual(
+      new Map([
+        ['a', 9n],
+        ['b', 3n],
+      ]),
+    );
     expect(gpusAtOrAbove(floor, ['a', 'b'], 9n)).toEqual(['a']);
   });
 });
@@ -112,9 +130,24 @@ describe('timers', () => {
 });
 
 describe('paths of customers', () => {
-  it.each(['', '/', '/a', 'a/', 'a//b', '.', '..', 'a/../b', 'a/./b', 'a\0b', 'a\nb', 'a\\b', '\ud800', `${'x'.repeat(256)}`, Array(40).fill('d').join('/'), 'a\ufffd'])(
-    'refuses %j', (path) => expect(safeSegments(path)).toBeNull(),
-  );
+  it.each([
+    '',
+    '/',
+    '/a',
+    'a/',
+    'a//b',
+    '.',
+    '..',
+    'a/../b',
+    'a/./b',
+    'a\0b',
+    'a\nb',
+    'a\\b',
+    '\ud800',
+    `${'x'.repeat(256)}`,
+    Array(40).fill('d').join('/'),
+    'a\ufffd',
+  ])('refuses %j', (path) => expect(safeSegments(path)).toBeNull());
 
   it('keeps names of any language and dots in names', () => {
     expect(safeSegments('výsledek/画像.png/..x')).toEqual(['výsledek', '画像.png', '..x']);
@@ -133,7 +166,9 @@ describe('paths of customers', () => {
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (path) => {
         const segments = safeSegments(path);
         if (segments === null) return;
-        expect(new URL(`file:///root/${segments.map(encodeURIComponent).join('/')}`).pathname.startsWith('/root/')).toBe(true);
+        expect(
+          new URL(`file:///root/${segments.map(encodeURIComponent).join('/')}`).pathname.startsWith('/root/'),
+        ).toBe(true);
         expect(segments.join('/')).toBe(path);
       }),
       { numRuns: 500 },

@@ -4,13 +4,37 @@ import type { LeaseOffer, NodeView } from './lease-offer';
 const NOW = new Date('2030-01-01T00:00:00Z');
 
 const anOffer = (changes: Partial<LeaseOffer> = {}): LeaseOffer => ({
-  leaseId: 'lease', leaseToken: 5n, nodeId: 'node', jobId: 'job', taskIndex: 0, gpuUuids: ['gpu-a'], imageReference: '', imageDigest: 'sha256:x',
-  command: [], env: {}, inputs: [], outputPath: '', network: false, cpuMilli: 1_000, memoryMib: 512, scratchMib: 256, maxRunSeconds: 60,
-  answerBy: new Date(NOW.getTime() + 5_000), ...changes,
+  leaseId: 'lease',
+  leaseToken: 5n,
+  nodeId: 'node',
+  jobId: 'job',
+  taskIndex: 0,
+  gpuUuids: ['gpu-a'],
+  imageReference: '',
+  imageDigest: 'sha256:x',
+  command: [],
+  env: {},
+  inputs: [],
+  outputPath: '',
+  network: false,
+  cpuMilli: 1_000,
+  memoryMib: 512,
+  scratchMib: 256,
+  maxRunSeconds: 60,
+  answerBy: new Date(NOW.getTime() + 5_000),
+  ...changes,
 });
 const aNode = (changes: Partial<NodeView> = {}): NodeView => ({
-  nodeId: 'node', floor: new Map([['gpu-b', 9n]]), gpuUuids: new Set(['gpu-a', 'gpu-b']), busyGpuUuids: new Set(), draining: false, networkAllowed: false,
-  cpuMilli: 4_000, memoryMib: 8_192, scratchMib: 1_024, ...changes,
+  nodeId: 'node',
+  floor: new Map([['gpu-b', 9n]]),
+  gpuUuids: new Set(['gpu-a', 'gpu-b']),
+  busyGpuUuids: new Set(),
+  draining: false,
+  networkAllowed: false,
+  cpuMilli: 4_000,
+  memoryMib: 8_192,
+  scratchMib: 1_024,
+  ...changes,
 });
 
 describe('a lease offer', () => {

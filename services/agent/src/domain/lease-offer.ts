@@ -66,11 +66,18 @@ export function refusalOf(offer: LeaseOffer, node: NodeView, now: Date): OfferRe
   if (offer.gpuUuids.some((uuid) => node.busyGpuUuids.has(uuid))) return 'GPU_BUSY';
   if (offer.network && !node.networkAllowed) return 'NETWORK_NOT_ALLOWED';
   if (offer.imageReference !== '') return 'REGISTRY_UNAVAILABLE';
-  if (offer.cpuMilli > node.cpuMilli || offer.memoryMib > node.memoryMib || offer.scratchMib > node.scratchMib) return 'RESOURCES_EXCEEDED';
+  if (offer.cpuMilli > node.cpuMilli || offer.memoryMib > node.memoryMib || offer.scratchMib > node.scratchMib)
+    return 'RESOURCES_EXCEEDED';
   return isSane(offer) ? null : 'OFFER_INVALID';
 }
 
 function isSane(offer: LeaseOffer): boolean {
-  const positive = [offer.cpuMilli, offer.memoryMib, offer.scratchMib, offer.maxRunSeconds].every((value) => Number.isSafeInteger(value) && value > 0);
-  return positive && offer.maxRunSeconds <= MAX_RUN_SECONDS && Object.keys(offer.env).every((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+  const positive = [offer.cpuMilli, offer.memoryMib, offer.scratchMib, offer.maxRunSeconds].every(
+    (value) => Number.isSafeInteger(value) && value > 0,
+  );
+  return (
+    positive &&
+    offer.maxRunSeconds <= MAX_RUN_SECONDS &&
+    Object.keys(offer.env).every((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+  );
 }

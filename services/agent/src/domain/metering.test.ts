@@ -41,7 +41,13 @@ describe('spool book', () => {
   const bytes = (size: number): Uint8Array => new Uint8Array(size);
 
   it('property: sequences of a boot are gapless, what is not acknowledged stays, the size is bounded', () => {
-    const commands = fc.array(fc.oneof(fc.record({ ticks: fc.integer({ min: 1, max: 4 }), size: fc.nat(40) }), fc.record({ ackUpTo: fc.nat(60) })), { maxLength: 60 });
+    const commands = fc.array(
+      fc.oneof(
+        fc.record({ ticks: fc.integer({ min: 1, max: 4 }), size: fc.nat(40) }),
+        fc.record({ ackUpTo: fc.nat(60) }),
+      ),
+      { maxLength: 60 },
+    );
     fc.assert(
       fc.property(commands, (list) => {
         let book = openBook('boot', []);
@@ -55,7 +61,10 @@ describe('spool book', () => {
               continue;
             }
             book = appended[0];
-            expect(appended[1]).toMatchObject({ firstSequence: expectedNext, lastSequence: expectedNext + command.ticks - 1 });
+            expect(appended[1]).toMatchObject({
+              firstSequence: expectedNext,
+              lastSequence: expectedNext + command.ticks - 1,
+            });
             expectedNext += command.ticks;
             written.push(appended[1]);
           } else {
@@ -71,9 +80,16 @@ describe('spool book', () => {
   });
 
   it('keeps what an earlier boot left, first, and acknowledges each boot on its own', () => {
-    const old = [{ bootId: 'old', firstSequence: 6, lastSequence: 7, bytes: bytes(3) }, { bootId: 'old', firstSequence: 8, lastSequence: 8, bytes: bytes(3) }];
+    const old = [
+      { bootId: 'old', firstSequence: 6, lastSequence: 7, bytes: bytes(3) },
+      { bootId: 'old', firstSequence: 8, lastSequence: 8, bytes: bytes(3) },
+    ];
     const [book] = append(openBook('new', old), 1, bytes(1), 100) ?? [openBook('', [])];
-    expect(book.pending.map((block) => [block.bootId, block.firstSequence])).toEqual([['old', 6], ['old', 8], ['new', 1]]);
+    expect(book.pending.map((block) => [block.bootId, block.firstSequence])).toEqual([
+      ['old', 6],
+      ['old', 8],
+      ['new', 1],
+    ]);
     expect(acknowledge(book, 'new', 1).pending).toEqual(old);
     expect(acknowledge(book, 'old', 7).pending.map((block) => block.firstSequence)).toEqual([8, 1]);
     expect(acknowledge(book, 'old', 6).pending).toHaveLength(3);

@@ -49,8 +49,14 @@ const LAYER_COMPRESSION: ReadonlyMap<unknown, OciLayer['compression']> = new Map
   ['application/vnd.oci.image.layer.v1.tar+gzip', 'gzip'],
   ['application/vnd.docker.image.rootfs.diff.tar.gzip', 'gzip'],
 ]);
-const MANIFEST_TYPES = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json'];
-const INDEX_TYPES = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json'];
+const MANIFEST_TYPES = [
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+];
+const INDEX_TYPES = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+];
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 export function isDigest(value: unknown): value is string {
@@ -62,7 +68,9 @@ export function parseManifestOrIndex(
   bytes: Uint8Array,
   architecture: string,
   limits: ImageLimits,
-): { readonly kind: 'manifest'; readonly manifest: OciManifest } | { readonly kind: 'index'; readonly manifest: BlobRef } {
+):
+  | { readonly kind: 'manifest'; readonly manifest: OciManifest }
+  | { readonly kind: 'index'; readonly manifest: BlobRef } {
   const document = parseObject(bytes, limits.maxManifestBytes, 'manifest');
   if (document['schemaVersion'] !== 2) throw new ImageInvalid('the manifest is not of schema version 2');
   if (isOneOf(INDEX_TYPES, document['mediaType']) || Array.isArray(document['manifests'])) {
@@ -75,7 +83,10 @@ export function parseManifestOrIndex(
   if (layers.length === 0) throw new ImageInvalid('the image has no layers');
   const compressedBytes = layers.reduce((sum, layer) => sum + layer.sizeBytes, 0);
   if (compressedBytes > limits.maxCompressedBytes) throw new ImageInvalid(`the layers have ${compressedBytes} bytes`);
-  return { kind: 'manifest', manifest: { config: toBlobRef(document['config'], 'config', limits.maxConfigBytes), layers } };
+  return {
+    kind: 'manifest',
+    manifest: { config: toBlobRef(document['config'], 'config', limits.maxConfigBytes), layers },
+  };
 }
 
 /** Reads an image configuration. Throws ImageInvalid. */
@@ -127,13 +138,18 @@ function parseObject(bytes: Uint8Array, maxBytes: number, what: string): Record<
 }
 
 function list(value: unknown, what: string, maxLength: number): readonly unknown[] {
-  if (!Array.isArray(value) || value.length > maxLength) throw new ImageInvalid(`the list of ${what} is missing or longer than ${maxLength}`);
+  if (!Array.isArray(value) || value.length > maxLength)
+    throw new ImageInvalid(`the list of ${what} is missing or longer than ${maxLength}`);
   return value;
 }
 
 function strings(value: unknown): readonly string[] {
   if (value === undefined || value === null) return [];
-  if (!Array.isArray(value) || value.length > 1_000 || !value.every((item) => typeof item === 'string' && !item.includes('\0'))) {
+  if (
+    !Array.isArray(value) ||
+    value.length > 1_000 ||
+    !value.every((item) => typeof item === 'string' && !item.includes('\0'))
+  ) {
     throw new ImageInvalid('the image configuration has a malformed list');
   }
   return value as readonly string[];

@@ -24,10 +24,20 @@ export function openBook(bootId: string, leftOver: readonly SpooledBlock[]): Spo
  * Appends a block of `tickCount` ticks under the next sequences of this boot; null when `maxBytes` would be passed,
  * and then no sequence is used up: the next cumulative tick carries the milliseconds of the lost one.
  */
-export function append(book: SpoolBook, tickCount: number, bytes: Uint8Array, maxBytes: number): readonly [SpoolBook, SpooledBlock] | null {
+export function append(
+  book: SpoolBook,
+  tickCount: number,
+  bytes: Uint8Array,
+  maxBytes: number,
+): readonly [SpoolBook, SpooledBlock] | null {
   if (tickCount < 1) throw new Error('a usage block holds at least one tick');
   if (book.pendingBytes + bytes.length > maxBytes) return null;
-  const block = { bootId: book.bootId, firstSequence: book.nextSequence, lastSequence: book.nextSequence + tickCount - 1, bytes };
+  const block = {
+    bootId: book.bootId,
+    firstSequence: book.nextSequence,
+    lastSequence: book.nextSequence + tickCount - 1,
+    bytes,
+  };
   return [{ bootId: book.bootId, nextSequence: block.lastSequence + 1, ...counted([...book.pending, block]) }, block];
 }
 
@@ -37,6 +47,9 @@ export function acknowledge(book: SpoolBook, bootId: string, lastSequence: numbe
   return left.length === book.pending.length ? book : { ...book, ...counted(left) };
 }
 
-function counted(pending: readonly SpooledBlock[]): { readonly pending: readonly SpooledBlock[]; readonly pendingBytes: number } {
+function counted(pending: readonly SpooledBlock[]): {
+  readonly pending: readonly SpooledBlock[];
+  readonly pendingBytes: number;
+} {
   return { pending, pendingBytes: pending.reduce((sum, block) => sum + block.bytes.length, 0) };
 }

@@ -35,6 +35,9 @@ export function jitteredHeartbeatMs(heartbeatMs: number, random: number): number
 
 /** Wait before the n-th reconnect (0-based): doubling, jittered, bounded. `random` is in [0, 1). */
 export function reconnectDelayMs(timers: AgentTimers, attempt: number, random: number): number {
-  const ceiling = Math.min(timers.reconnectMaxMs, timers.reconnectMinMs * 2 ** Math.min(attempt, MAX_BACKOFF_DOUBLINGS));
+  const ceiling = Math.min(
+    timers.reconnectMaxMs,
+    timers.reconnectMinMs * 2 ** Math.min(attempt, MAX_BACKOFF_DOUBLINGS),
+  );
   return Math.round(ceiling * (0.2 + 0.8 * random));
 }

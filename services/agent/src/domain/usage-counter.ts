@@ -39,7 +39,11 @@ export function tickAll(counter: UsageCounter, nowMs: number): readonly [UsageCo
 }
 
 /** The last tick of a lease; null when it never ran. */
-export function stopCounting(counter: UsageCounter, leaseId: string, endedAtMs: number): readonly [UsageCounter, UsageTick | null] {
+export function stopCounting(
+  counter: UsageCounter,
+  leaseId: string,
+  endedAtMs: number,
+): readonly [UsageCounter, UsageTick | null] {
   const run = counter.runs.get(leaseId);
   if (run === undefined) return [counter, null];
   const runs = new Map(counter.runs);

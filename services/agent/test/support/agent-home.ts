@@ -11,7 +11,10 @@ export const INVENTORY = {
     { gpuModelId: 'rtx-4090', vramMib: 24_564, uuid: 'GPU-A', serial: '' },
     { gpuModelId: 'rtx-4090', vramMib: 24_564, uuid: 'GPU-B', serial: '' },
   ],
-  cpuMilli: 2_000, memoryMib: 4_096, scratchMib: 1_024, networkMbps: 100,
+  cpuMilli: 2_000,
+  memoryMib: 4_096,
+  scratchMib: 1_024,
+  networkMbps: 100,
 };
 
 /** A folder for one agent: its bundle, its state, its declared inventory. */
@@ -51,11 +54,15 @@ export class AgentHome {
 
   /** Processes in a container of this node. */
   containerProcesses(): readonly string[] {
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && readQuietly(`/proc/${name}/cgroup`).includes(this.platform.nodeId));
+    return readdirSync('/proc').filter(
+      (name) => /^\d+$/.test(name) && readQuietly(`/proc/${name}/cgroup`).includes(this.platform.nodeId),
+    );
   }
 
   mounts(): readonly string[] {
-    return readQuietly('/proc/self/mountinfo').split('\n').filter((line) => line.includes(this.folder));
+    return readQuietly('/proc/self/mountinfo')
+      .split('\n')
+      .filter((line) => line.includes(this.folder));
   }
 
   remove(): void {
@@ -65,7 +72,7 @@ export class AgentHome {
 
 /** Waits until `found` answers something, at most `limitMs`. */
 export async function until<T>(found: () => T | undefined | false, limitMs = 20_000): Promise<T> {
-  for (const endMs = Date.now() + limitMs; Date.now() < endMs; ) {
+  for (const endMs = Date.now() + limitMs; Date.now() < endMs;) {
     const value = found();
     if (value !== undefined && value !== false) return value;
     await new Promise((resolve) => setTimeout(resolve, 10));

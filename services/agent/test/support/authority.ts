@@ -18,8 +18,15 @@ export class Authority {
     x509.cryptoProvider.set(webcrypto);
     const keys = await newKeys();
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-      serialNumber: '01', name: 'CN=test authority', keys, signingAlgorithm: ED25519, ...validity(HOUR_MS),
-      extensions: [new x509.BasicConstraintsExtension(true, 1, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true)],
+      serialNumber: '01',
+      name: 'CN=test authority',
+      keys,
+      signingAlgorithm: ED25519,
+      ...validity(HOUR_MS),
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 1, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+      ],
     });
     return new Authority(keys, certificate);
   }
@@ -30,7 +37,9 @@ export class Authority {
 
   async serverCredentials(name: string): Promise<{ certificate: string; key: string }> {
     const keys = await newKeys();
-    const certificate = await this.issue(`CN=${name}`, keys.publicKey, HOUR_MS, [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }])]);
+    const certificate = await this.issue(`CN=${name}`, keys.publicKey, HOUR_MS, [
+      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
+    ]);
     const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
     return { certificate, key: `-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----\n` };
   }
@@ -43,11 +52,22 @@ export class Authority {
     return this.issue(`CN=${nodeId}`, publicKey, lifeMs, []);
   }
 
-  private async issue(subject: string, publicKey: webcrypto.CryptoKey, lifeMs: number, extensions: x509.Extension[]): Promise<string> {
+  private async issue(
+    subject: string,
+    publicKey: webcrypto.CryptoKey,
+    lifeMs: number,
+    extensions: x509.Extension[],
+  ): Promise<string> {
     this.serial += 1;
     const certificate = await x509.X509CertificateGenerator.create({
-      serialNumber: this.serial.toString(16).padStart(2, '0'), subject, issuer: this.certificate.subject, publicKey,
-      signingKey: this.keys.privateKey, signingAlgorithm: ED25519, extensions, ...validity(lifeMs),
+      serialNumber: this.serial.toString(16).padStart(2, '0'),
+      subject,
+      issuer: this.certificate.subject,
+      publicKey,
+      signingKey: this.keys.privateKey,
+      signingAlgorithm: ED25519,
+      extensions,
+      ...validity(lifeMs),
     });
     return certificate.toString('pem');
   }

@@ -12,7 +12,10 @@ export interface Lies {
 
 /** Parts of an agent that over-reports. Only test builds contain this file. */
 export function lyingSeams(lies: Lies): AgentSeams {
-  return { driver: (driver) => new LyingDriver(driver, lies), spool: (spool) => new LyingSpool(spool, lies.usageFactor) };
+  return {
+    driver: (driver) => new LyingDriver(driver, lies),
+    spool: (spool) => new LyingSpool(spool, lies.usageFactor),
+  };
 }
 
 /** Signs more milliseconds than it counted; sequence, signature and order are impeccable. */

@@ -18,7 +18,9 @@ const EXIT_GROUP = 231;
 export function syscallProbe(calls: readonly SystemCall[]): Buffer {
   const body = (resultsAt: bigint): Buffer =>
     Buffer.concat([
-      ...calls.map((call, index) => Buffer.concat([callCode(call.number, call.args ?? []), storeResult(resultsAt + BigInt(index * RESULT_BYTES))])),
+      ...calls.map((call, index) =>
+        Buffer.concat([callCode(call.number, call.args ?? []), storeResult(resultsAt + BigInt(index * RESULT_BYTES))]),
+      ),
       callCode(WRITE, [1n, resultsAt, BigInt(calls.length * RESULT_BYTES)]),
       callCode(EXIT_GROUP, [0n]),
     ]);
@@ -33,7 +35,14 @@ export function int80Program(): Buffer {
 }
 
 function callCode(number: number, args: readonly bigint[]): Buffer {
-  const registers = [[0x48, 0xbf], [0x48, 0xbe], [0x48, 0xba], [0x49, 0xba], [0x49, 0xb8], [0x49, 0xb9]];
+  const registers = [
+    [0x48, 0xbf],
+    [0x48, 0xbe],
+    [0x48, 0xba],
+    [0x49, 0xba],
+    [0x49, 0xb8],
+    [0x49, 0xb9],
+  ];
   const loads = registers.map((opcode, index) => withImmediate(opcode, args[index] ?? 0n));
   return Buffer.concat([withImmediate([0x48, 0xb8], BigInt(number)), ...loads, Buffer.from([0x0f, 0x05])]);
 }

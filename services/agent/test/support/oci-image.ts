@@ -33,7 +33,9 @@ export function putImage(blobs: MemoryBlobs, entries: readonly TarEntry[], confi
   const layer = blobs.put(gzipSync(tar, { level: 1 }));
   const diffId = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
   const configBlob = putJson(blobs, {
-    architecture: process.arch === 'x64' ? 'amd64' : 'arm64', os: 'linux', config,
+    architecture: process.arch === 'x64' ? 'amd64' : 'arm64',
+    os: 'linux',
+    config,
     rootfs: { type: 'layers', diff_ids: [diffId] },
   });
   return putJson(blobs, {
@@ -50,7 +52,32 @@ export function putJson(blobs: MemoryBlobs, document: object): { readonly digest
 
 /** busybox as /bin/busybox with a link for each applet that the tests call. */
 export function busyboxEntries(): readonly TarEntry[] {
-  const applets = ['sh', 'cat', 'dd', 'echo', 'env', 'false', 'head', 'id', 'ls', 'mkdir', 'ping', 'sleep', 'tail', 'touch', 'true', 'yes', 'ln', 'kill', 'ip', 'nc', 'mount', 'grep', 'printf', 'mkfifo'];
+  const applets = [
+    'sh',
+    'cat',
+    'dd',
+    'echo',
+    'env',
+    'false',
+    'head',
+    'id',
+    'ls',
+    'mkdir',
+    'ping',
+    'sleep',
+    'tail',
+    'touch',
+    'true',
+    'yes',
+    'ln',
+    'kill',
+    'ip',
+    'nc',
+    'mount',
+    'grep',
+    'printf',
+    'mkfifo',
+  ];
   return [
     { path: 'bin', folder: true },
     { path: 'etc', folder: true },

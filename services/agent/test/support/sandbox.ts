@@ -35,18 +35,42 @@ export class Sandbox {
 
   /** A second life of the same agent over the same folder. */
   newDriver(): RuncDriver {
-    const settings = { folder: join(this.folder, 'sandbox'), nodeName: this.nodeName, keeperCommand: [process.execPath, join(this.folder, 'agent.js')], backupKillMs: 2_000 };
-    return new RuncDriver(settings, new ImageStore(join(this.folder, 'images'), IMAGE_LIMITS), this.clock, new ProcessAlarms());
+    const settings = {
+      folder: join(this.folder, 'sandbox'),
+      nodeName: this.nodeName,
+      keeperCommand: [process.execPath, join(this.folder, 'agent.js')],
+      backupKillMs: 2_000,
+    };
+    return new RuncDriver(
+      settings,
+      new ImageStore(join(this.folder, 'images'), IMAGE_LIMITS),
+      this.clock,
+      new ProcessAlarms(),
+    );
   }
 
   async start(digest: string, command: readonly string[], changes: Partial<RunSpec> = {}): Promise<RunHandle> {
     const image = await this.driver.prepareImage(digest, this.blobs);
-    const spec = { runId: randomUUID(), image, command, env: {}, limits: LIMITS, network: false, inputs: [], gpuUuids: [], ...changes };
+    const spec = {
+      runId: randomUUID(),
+      image,
+      command,
+      env: {},
+      limits: LIMITS,
+      network: false,
+      inputs: [],
+      gpuUuids: [],
+      ...changes,
+    };
     return this.driver.start(spec, this.blobs);
   }
 
   /** Starts, waits for the end, wipes. */
-  async run(digest: string, command: readonly string[], changes: Partial<RunSpec> = {}): Promise<{ exit: RunExit; log: string }> {
+  async run(
+    digest: string,
+    command: readonly string[],
+    changes: Partial<RunSpec> = {},
+  ): Promise<{ exit: RunExit; log: string }> {
     const handle = await this.start(digest, command, changes);
     const log = collectLog(handle);
     const exit = await handle.exited;
@@ -62,7 +86,9 @@ export class Sandbox {
   }
 
   mountsLeft(): readonly string[] {
-    return readQuietly('/proc/self/mountinfo').split('\n').filter((line) => line.includes(this.folder));
+    return readQuietly('/proc/self/mountinfo')
+      .split('\n')
+      .filter((line) => line.includes(this.folder));
   }
 
   remove(): void {

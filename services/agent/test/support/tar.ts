@@ -20,7 +20,8 @@ export function tarOf(entries: readonly TarEntry[]): Buffer {
 
 function headerOf(entry: TarEntry, size: number): Buffer {
   const header = Buffer.alloc(BLOCK);
-  const octal = (value: number, at: number, length: number): void => void header.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at);
+  const octal = (value: number, at: number, length: number): void =>
+    void header.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at);
   const typeFlag = entry.folder === true ? '5' : entry.linkTo === undefined ? '0' : '2';
   header.write(entry.path, 0, 100);
   octal(entry.mode ?? 0o755, 100, 8);
@@ -32,6 +33,10 @@ function headerOf(entry: TarEntry, size: number): Buffer {
   header.write(typeFlag, 156);
   header.write(entry.linkTo ?? '', 157, 100);
   header.write('ustar\x0000', 257);
-  octal(header.reduce((sum, byte) => sum + byte, 0), 148, 7);
+  octal(
+    header.reduce((sum, byte) => sum + byte, 0),
+    148,
+    7,
+  );
   return header;
 }

@@ -3,12 +3,29 @@ import type { KeyObject } from 'node:crypto';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { handleUnaryCall, ServerDuplexStream } from '@grpc/grpc-js';
 import { AgentServiceService, EnrolmentServiceService, UsageBlock } from '@daya/proto/dispatch';
-import type { AgentFrame, ConnectRequest, ConnectResponse, EnrolRequest, EnrolResponse, FetchBlobRequest, FetchBlobResponse, Hello, RenewRequest, RenewResponse, Report, ServerFrame, SignedUsageBlock, UploadArtifactRequest, UploadArtifactResponse } from '@daya/proto/dispatch';
+import type {
+  AgentFrame,
+  ConnectRequest,
+  ConnectResponse,
+  EnrolRequest,
+  EnrolResponse,
+  FetchBlobRequest,
+  FetchBlobResponse,
+  Hello,
+  RenewRequest,
+  RenewResponse,
+  Report,
+  ServerFrame,
+  SignedUsageBlock,
+  UploadArtifactRequest,
+  UploadArtifactResponse,
+} from '@daya/proto/dispatch';
 import { toTimestamp } from '@daya/proto';
 import { LeaseOffer, LeaseReportOutcome } from '@daya/proto/scheduler';
 import type { ServerReadableStream, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { Authority } from './authority';
-import type { MemoryBlobs } from './oci-image';
+import type { BlobSource } from '../../src/application/ports';
+import { MemoryBlobs } from './oci-image';
 
 type Stream = ServerDuplexStream<ConnectRequest, ConnectResponse>;
 
@@ -22,6 +39,7 @@ export class TestPlatform {
   readonly artifacts = new Map<string, Buffer>();
   readonly logs = new Map<string, Map<number, Buffer>>();
   heartbeats = 0;
+  blobs: BlobSource = new MemoryBlobs();
   /** Switches of the tests. */
   acknowledgeReports = true;
   acknowledgeUsage = true;
@@ -39,12 +57,11 @@ export class TestPlatform {
 
   private constructor(
     readonly authority: Authority,
-    readonly blobs: MemoryBlobs,
     private readonly timers: { readonly heartbeatMs: number; readonly selfFenceMs: number },
   ) {}
 
-  static async start(blobs: MemoryBlobs, timers: { readonly heartbeatMs: number; readonly selfFenceMs: number }): Promise<TestPlatform> {
-    const platform = new TestPlatform(await Authority.create(), blobs, timers);
+  static async start(timers: TestPlatform['timers']): Promise<TestPlatform> {
+    const platform = new TestPlatform(await Authority.create(), timers);
     platform.agentPort = await platform.listen(true, 0);
     platform.enrolmentPort = await platform.listen(false, 0);
     return platform;
@@ -66,11 +83,22 @@ export class TestPlatform {
 
   offer(changes: Partial<LeaseOffer> = {}, signingKey = this.schedulerKeys.privateKey): LeaseOffer {
     const offer = LeaseOffer.fromPartial({
-      leaseId: randomUUID(), leaseToken: 1n, nodeId: this.nodeId, jobId: randomUUID(), gpuUuids: ['GPU-A'], maxRunSeconds: 20,
-      answerTime: toTimestamp(new Date(Date.now() + 10_000)), ...changes,
+      leaseId: randomUUID(),
+      leaseToken: 1n,
+      nodeId: this.nodeId,
+      jobId: randomUUID(),
+      gpuUuids: ['GPU-A'],
+      maxRunSeconds: 20,
+      answerTime: toTimestamp(new Date(Date.now() + 10_000)),
+      ...changes,
     });
     const bytes = Buffer.from(LeaseOffer.encode(offer).finish());
-    this.broadcast({ frame: { $case: 'offer', value: { leaseId: offer.leaseId, nodeId: offer.nodeId, offer: bytes, signature: sign(null, bytes, signingKey) } } });
+    this.broadcast({
+      frame: {
+        $case: 'offer',
+        value: { leaseId: offer.leaseId, nodeId: offer.nodeId, offer: bytes, signature: sign(null, bytes, signingKey) },
+      },
+    });
     return offer;
   }
 
@@ -84,12 +112,24 @@ export class TestPlatform {
   }
 
   /** Ticks of a lease after checking every signature. */
-  ticksOf(leaseId: string): readonly { readonly sequence: number; readonly cumulativeMs: number; readonly final: boolean; readonly bootId: string }[] {
+  ticksOf(leaseId: string): readonly {
+    readonly sequence: number;
+    readonly cumulativeMs: number;
+    readonly final: boolean;
+    readonly bootId: string;
+  }[] {
     return this.usage.flatMap((signed) => {
-      if (this.nodeKey === null || !verify(null, signed.block, this.nodeKey, signed.signature)) throw new Error('a usage block is not signed by the node');
+      if (this.nodeKey === null || !verify(null, signed.block, this.nodeKey, signed.signature))
+        throw new Error('a usage block is not signed by the node');
       const block = UsageBlock.decode(signed.block);
       return block.ticks
-        .map((tick, index) => ({ leaseId: tick.leaseId, sequence: Number(block.firstSequence) + index, cumulativeMs: Number(tick.cumulativeMs), final: tick.final, bootId: block.bootId }))
+        .map((tick, index) => ({
+          leaseId: tick.leaseId,
+          sequence: Number(block.firstSequence) + index,
+          cumulativeMs: Number(tick.cumulativeMs),
+          final: tick.final,
+          bootId: block.bootId,
+        }))
         .filter((tick) => tick.leaseId === leaseId);
     });
   }
@@ -99,10 +139,17 @@ export class TestPlatform {
     const { certificate, key } = await this.authority.serverCredentials('localhost');
     const pair = [{ private_key: Buffer.from(key), cert_chain: Buffer.from(certificate) }];
     const secure = ServerCredentials.createSsl(Buffer.from(this.authority.pem), pair, forAgents);
-    if (forAgents) server.addService(AgentServiceService, { connect: (call: Stream) => this.connect(call), fetchBlob: this.fetchBlob, uploadArtifact: this.uploadArtifact });
+    if (forAgents)
+      server.addService(AgentServiceService, {
+        connect: (call: Stream) => this.connect(call),
+        fetchBlob: this.fetchBlob,
+        uploadArtifact: this.uploadArtifact,
+      });
     else server.addService(EnrolmentServiceService, { enrol: this.enrol, renew: this.renew });
     const bound = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`127.0.0.1:${port}`, secure, (error, actual) => (error === null ? resolve(actual) : reject(error)));
+      server.bindAsync(`127.0.0.1:${port}`, secure, (error, actual) =>
+        error === null ? resolve(actual) : reject(error),
+      );
     });
     if (forAgents) this.servers.unshift(server);
     else this.servers.push(server);
@@ -110,13 +157,20 @@ export class TestPlatform {
   }
 
   private readonly enrol: handleUnaryCall<EnrolRequest, EnrolResponse> = (call, done) => {
-    if (call.request.token !== this.token || this.tokenUsed) return done({ code: status.PERMISSION_DENIED, details: 'the token is not valid' });
+    if (call.request.token !== this.token || this.tokenUsed)
+      return done({ code: status.PERMISSION_DENIED, details: 'the token is not valid' });
     this.tokenUsed = true;
     this.certify(call.request.certificateRequest).then(
       (certificateChain) => {
         const publicJwk = this.schedulerKeys.publicKey.export({ format: 'jwk' });
         const schedulerPublicKey = Buffer.from(publicJwk.x ?? '', 'base64url');
-        done(null, { nodeId: this.nodeId, certificateChain, schedulerPublicKey, generation: this.generation, agentAddress: `localhost:${this.agentPort}` });
+        done(null, {
+          nodeId: this.nodeId,
+          certificateChain,
+          schedulerPublicKey,
+          generation: this.generation,
+          agentAddress: `localhost:${this.agentPort}`,
+        });
       },
       (error: Error) => done(error),
     );
@@ -126,8 +180,10 @@ export class TestPlatform {
     const { nodeId, generation, certificateRequest, signature } = call.request;
     const signed = Buffer.alloc(4);
     signed.writeInt32BE(generation);
-    const genuine = this.nodeKey !== null && verify(null, Buffer.concat([certificateRequest, signed]), this.nodeKey, signature);
-    if (!genuine || nodeId !== this.nodeId || generation !== this.generation) return done({ code: status.PERMISSION_DENIED, details: 'not renewed' });
+    const genuine =
+      this.nodeKey !== null && verify(null, Buffer.concat([certificateRequest, signed]), this.nodeKey, signature);
+    if (!genuine || nodeId !== this.nodeId || generation !== this.generation)
+      return done({ code: status.PERMISSION_DENIED, details: 'not renewed' });
     this.generation += 1;
     this.certify(certificateRequest).then(
       (certificateChain) => done(null, { certificateChain, generation: this.generation }),
@@ -159,15 +215,26 @@ export class TestPlatform {
       case 'heartbeat':
         this.heartbeats += 1;
         if (!this.acknowledgeHeartbeats) return;
-        return answer({ $case: 'heartbeatAck', value: { sequence: frame.value.sequence, renewedLeaseIds: frame.value.leases.map((lease) => lease.leaseId) } });
+        return answer({
+          $case: 'heartbeatAck',
+          value: { sequence: frame.value.sequence, renewedLeaseIds: frame.value.leases.map((lease) => lease.leaseId) },
+        });
       case 'report':
         this.reports.push(frame.value);
-        if (this.acknowledgeReports) answer({ $case: 'reportAck', value: { reportId: frame.value.reportId, outcome: this.outcomeOf(frame.value), reason: '' } });
+        if (this.acknowledgeReports)
+          answer({
+            $case: 'reportAck',
+            value: { reportId: frame.value.reportId, outcome: this.outcomeOf(frame.value), reason: '' },
+          });
         return;
       case 'usage': {
         this.usage.push(frame.value);
         const block = UsageBlock.decode(frame.value.block);
-        if (this.acknowledgeUsage) answer({ $case: 'usageAck', value: { bootId: block.bootId, lastSequence: block.firstSequence + BigInt(block.ticks.length - 1) } });
+        if (this.acknowledgeUsage)
+          answer({
+            $case: 'usageAck',
+            value: { bootId: block.bootId, lastSequence: block.firstSequence + BigInt(block.ticks.length - 1) },
+          });
         return;
       }
       case 'log': {
@@ -193,7 +260,10 @@ export class TestPlatform {
     send().catch((error: Error) => call.emit('error', { code: status.NOT_FOUND, details: error.message }));
   };
 
-  private readonly uploadArtifact = (call: ServerReadableStream<UploadArtifactRequest, UploadArtifactResponse>, done: sendUnaryData<UploadArtifactResponse>): void => {
+  private readonly uploadArtifact = (
+    call: ServerReadableStream<UploadArtifactRequest, UploadArtifactResponse>,
+    done: sendUnaryData<UploadArtifactResponse>,
+  ): void => {
     const chunks: Buffer[] = [];
     let expected = '';
     call.on('data', (request: UploadArtifactRequest) => {

@@ -1,4 +1,4 @@
-import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
+import { status, type Metadata, type StatusObject } from '@grpc/grpc-js';
 import { DomainError } from '@daya/kernel';
 import { GrpcCallError, toStatus, type Logger } from '@daya/nest';
 import { reasonOf } from '../http/events';

@@ -15,7 +15,8 @@ export class AesSecretBox extends SecretBox {
   /** `masterKey`: 64 hexadecimal digits; encryption and digests each use a key derived from it. */
   constructor(masterKey: string) {
     super();
-    const derive = (purpose: string): Buffer => Buffer.from(hkdfSync('sha256', Buffer.from(masterKey, 'hex'), '', `daya.scheduler ${purpose}`, KEY_BYTES));
+    const derive = (purpose: string): Buffer =>
+      Buffer.from(hkdfSync('sha256', Buffer.from(masterKey, 'hex'), '', `daya.scheduler ${purpose}`, KEY_BYTES));
     this.cipherKey = derive('secrets');
     this.digestKey = derive('digests');
   }
@@ -31,7 +32,9 @@ export class AesSecretBox extends SecretBox {
   override open(organisationId: string, sealed: SealedSecrets): readonly Secret[] {
     if (sealed === undefined) return [];
     const bytes = Buffer.from(sealed);
-    const decipher = createDecipheriv(CIPHER, this.cipherKey, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+    const decipher = createDecipheriv(CIPHER, this.cipherKey, bytes.subarray(0, NONCE_BYTES), {
+      authTagLength: TAG_BYTES,
+    });
     decipher.setAAD(Buffer.from(organisationId)).setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
     const text = Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
     return JSON.parse(text.toString('utf8')) as Secret[];
@@ -42,4 +45,5 @@ export class AesSecretBox extends SecretBox {
   }
 }
 
-const textOf = (secrets: readonly Secret[]): string => JSON.stringify(secrets.map(({ name, value }) => ({ name, value })));
+const textOf = (secrets: readonly Secret[]): string =>
+  JSON.stringify(secrets.map(({ name, value }) => ({ name, value })));

@@ -25,7 +25,9 @@ export class Background {
 
   private async run(): Promise<void> {
     while (!this.over.signal.aborted) {
-      await this.step().catch((error: unknown) => this.log.warn({ err: error }, `${this.what} failed; it is tried again`));
+      await this.step().catch((error: unknown) =>
+        this.log.warn({ err: error }, `${this.what} failed; it is tried again`),
+      );
       await sleep(this.everyMs, undefined, { signal: this.over.signal }).catch(() => undefined);
     }
   }

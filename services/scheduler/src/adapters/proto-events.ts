@@ -1,7 +1,14 @@
 import { PricedQuote as ProtoPricedQuote } from '@daya/proto/billing';
 import { toTimestamp } from '@daya/proto';
 import {
-  JobFinished, JobQueued, LeaseClosed, LeaseEnded, LeaseExtended, LeaseGranted, LeaseStarted, type LeaseTerms as ProtoLeaseTerms,
+  JobFinished,
+  JobQueued,
+  LeaseClosed,
+  LeaseEnded,
+  LeaseExtended,
+  LeaseGranted,
+  LeaseStarted,
+  type LeaseTerms as ProtoLeaseTerms,
 } from '@daya/proto/scheduler';
 import { JOB_FINISHED_VERSION, JOB_QUEUED_VERSION, type SchedulerEvent } from '../domain/events';
 import { isCanary, type Job } from '../domain/job';
@@ -28,7 +35,14 @@ interface Codec<T> {
 
 const PACKAGE = 'daya.scheduler.v1';
 
-function record<T>(topic: string, key: string, version: bigint, name: string, codec: Codec<T>, message: T): OutboxRecord {
+function record<T>(
+  topic: string,
+  key: string,
+  version: bigint,
+  name: string,
+  codec: Codec<T>,
+  message: T,
+): OutboxRecord {
   return { topic, key, type: `${PACKAGE}.${name}`, payload: codec.encode(message).finish(), version };
 }
 
@@ -60,7 +74,10 @@ function leaseRecord({ type, run, version }: Extract<SchedulerEvent, { run: Run 
     case 'lease-granted':
       return record(LEASES_TOPIC, leaseId, version, 'LeaseGranted', LeaseGranted, times);
     case 'lease-started':
-      return record(LEASES_TOPIC, leaseId, version, 'LeaseStarted', LeaseStarted, { ...times, startTime: toTimestamp(startTime ?? grantTime) });
+      return record(LEASES_TOPIC, leaseId, version, 'LeaseStarted', LeaseStarted, {
+        ...times,
+        startTime: toTimestamp(startTime ?? grantTime),
+      });
     case 'lease-ended': {
       const ended: LeaseEnded = {
         terms: times.terms,
@@ -74,7 +91,10 @@ function leaseRecord({ type, run, version }: Extract<SchedulerEvent, { run: Run 
       return record(LEASES_TOPIC, leaseId, version, 'LeaseEnded', LeaseEnded, ended);
     }
     case 'lease-closed':
-      return record(LEASES_TOPIC, leaseId, version, 'LeaseClosed', LeaseClosed, { leaseId, closeTime: closeTime && toTimestamp(closeTime) });
+      return record(LEASES_TOPIC, leaseId, version, 'LeaseClosed', LeaseClosed, {
+        leaseId,
+        closeTime: closeTime && toTimestamp(closeTime),
+      });
   }
 }
 
@@ -87,7 +107,11 @@ const queuedMessage = (job: Job): JobQueued => ({
   canary: isCanary(job),
 });
 
-const finishedMessage = ({ job, startedLeaseIds, endTime }: Extract<SchedulerEvent, { type: 'job-finished' }>): JobFinished => ({
+const finishedMessage = ({
+  job,
+  startedLeaseIds,
+  endTime,
+}: Extract<SchedulerEvent, { type: 'job-finished' }>): JobFinished => ({
   jobId: job.jobId,
   organisationId: job.organisationId,
   projectId: job.projectId,
@@ -139,5 +163,6 @@ export const fromProtoPriced = (priced: ProtoPricedQuote): PricedQuote => ({
   signature: priced.signature,
 });
 
-export const encodePriced = (priced: PricedQuote): Uint8Array => ProtoPricedQuote.encode(toProtoPriced(priced)).finish();
+export const encodePriced = (priced: PricedQuote): Uint8Array =>
+  ProtoPricedQuote.encode(toProtoPriced(priced)).finish();
 export const decodePriced = (bytes: Uint8Array): PricedQuote => fromProtoPriced(ProtoPricedQuote.decode(bytes));

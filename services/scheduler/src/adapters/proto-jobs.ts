@@ -20,8 +20,16 @@ export const toProtoSpec = (spec: JobSpec): proto.JobSpec => ({
   env: { ...spec.env },
   secrets: spec.secretNames.map((name) => ({ name, value: '' })),
   taskCount: spec.taskCount,
-  finalTask: spec.finalTask && { command: [...spec.finalTask.command], env: { ...spec.finalTask.env }, outputPath: spec.finalTask.outputPath },
-  requirements: { ...spec.requirements, gpuModelIds: [...spec.requirements.gpuModelIds], regions: [...spec.requirements.regions] },
+  finalTask: spec.finalTask && {
+    command: [...spec.finalTask.command],
+    env: { ...spec.finalTask.env },
+    outputPath: spec.finalTask.outputPath,
+  },
+  requirements: {
+    ...spec.requirements,
+    gpuModelIds: [...spec.requirements.gpuModelIds],
+    regions: [...spec.requirements.regions],
+  },
   maxRunSeconds: spec.maxRunSeconds,
   inputs: spec.inputs.map((input) => ({ ...input })),
   outputPath: spec.outputPath,

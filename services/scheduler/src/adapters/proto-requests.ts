@@ -18,7 +18,12 @@ export function fromProtoReports(reports: readonly proto.LeaseReport[]): LeaseRe
   const read = reports.map((report, index): LeaseReport => {
     const receiveTime = timeOf(found, `reports[${index}].receive_time`, report.receiveTime);
     const body = bodyOf(report);
-    found.check(`reports[${index}].report`, body !== undefined, 'REQUIRED', 'one of accepted, refused, running and exited must be set');
+    found.check(
+      `reports[${index}].report`,
+      body !== undefined,
+      'REQUIRED',
+      'one of accepted, refused, running and exited must be set',
+    );
     const { reportId, nodeId, leaseId, leaseToken } = report;
     return { reportId, nodeId, leaseId, leaseToken, receiveTime, body: body ?? { kind: 'ACCEPTED' } };
   });

@@ -1,5 +1,9 @@
 import {
-  Fault as ProtoFault, JobState as ProtoJobState, NetworkPolicy, RunState as ProtoRunState, TaskState as ProtoTaskState,
+  Fault as ProtoFault,
+  JobState as ProtoJobState,
+  NetworkPolicy,
+  RunState as ProtoRunState,
+  TaskState as ProtoTaskState,
 } from '@daya/proto/scheduler';
 import type { NetworkAccess } from '../domain/job-spec';
 import { JOB_STATES, type Fault, type JobState, type RunState, type TaskState } from '../domain/states';

@@ -53,7 +53,11 @@ function changedTasks(told: readonly { before: LockedRun; run: Run }[]): Task[] 
  * Brings locked jobs in line with their tasks and runs, which are stored already. Returns the jobs as they are now, final
  * tasks that may start, and the jobs' own events.
  */
-export async function settleJobs(tx: Transaction, jobs: readonly Job[], now: Date): Promise<{ jobs: Job[]; released: Task[]; events: SchedulerEvent[] }> {
+export async function settleJobs(
+  tx: Transaction,
+  jobs: readonly Job[],
+  now: Date,
+): Promise<{ jobs: Job[]; released: Task[]; events: SchedulerEvent[] }> {
   const ids = jobs.map(({ jobId }) => jobId);
   const counts = await tx.jobs.taskCounts(ids);
   const open = await tx.leases.openCounts(ids);
@@ -63,11 +67,17 @@ export async function settleJobs(tx: Transaction, jobs: readonly Job[], now: Dat
   for (const job of jobs) {
     const { counts: of = {}, failedReason = '' } = counts.get(job.jobId) ?? {};
     const progress = progressOf(job, of, failedReason);
-    if (progress.releaseFinal || progress.dropFinal) released.push(...(await moveFinal(tx, job, progress.releaseFinal)));
+    if (progress.releaseFinal || progress.dropFinal)
+      released.push(...(await moveFinal(tx, job, progress.releaseFinal)));
     let next: Job = { ...job, state: progress.state, reason: progress.reason };
     if (isFinalJob(next.state) && !next.endTime && (open.get(job.jobId) ?? 0) === 0) {
       next = { ...next, endTime: now };
-      events.push({ type: 'job-finished', job: next, startedLeaseIds: await tx.leases.startedOf(job.jobId), endTime: now });
+      events.push({
+        type: 'job-finished',
+        job: next,
+        startedLeaseIds: await tx.leases.startedOf(job.jobId),
+        endTime: now,
+      });
     }
     settled.push(next);
   }
@@ -81,4 +91,3 @@ async function moveFinal(tx: Transaction, job: Job, release: boolean): Promise<T
   await tx.jobs.saveTasks(changed);
   return release ? changed : [];
 }
-

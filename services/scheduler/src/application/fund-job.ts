@@ -27,7 +27,9 @@ export class FundJob {
     const { priced, tasks: quoted } = known ?? (await this.quoteOf(job));
     const funding = await this.placeHold(job, priced);
     const prices = quoted.map(({ priceMicrosPerGpuHour }) => priceMicrosPerGpuHour);
-    const settled = await this.store.transaction({ organisationId: job.organisationId }, (tx) => this.settle(tx, job, funding, prices));
+    const settled = await this.store.transaction({ organisationId: job.organisationId }, (tx) =>
+      this.settle(tx, job, funding, prices),
+    );
     if (settled.tasks.length > 0) {
       this.state.addWaiting(settled.job, settled.tasks);
       this.state.wake();
@@ -47,19 +49,30 @@ export class FundJob {
       await this.billing.placeHold(job.jobId, job.organisationId, priced);
       return { held: true };
     } catch (error) {
-      if (error instanceof DomainError && FINAL_REFUSALS.includes(error.kind)) return { held: false, reason: error.reason };
+      if (error instanceof DomainError && FINAL_REFUSALS.includes(error.kind))
+        return { held: false, reason: error.reason };
       throw error;
     }
   }
 
-  private async settle(tx: Transaction, { jobId }: Job, funding: Funding, prices: readonly bigint[]): Promise<{ job: Job; tasks: Task[]; holdPending: boolean }> {
+  private async settle(
+    tx: Transaction,
+    { jobId }: Job,
+    funding: Funding,
+    prices: readonly bigint[],
+  ): Promise<{ job: Job; tasks: Task[]; holdPending: boolean }> {
     const job = await tx.jobs.lock(jobId);
     if (!job) throw new Error(`job ${jobId} is gone`);
     // Only a cancel that came before the funding leaves the hold open; later ones are settled by what the job used.
     if (job.state !== 'FUNDING') return { job, tasks: [], holdPending: await tx.jobs.isHoldPending(jobId) };
     await tx.jobs.settleHold(jobId);
     if (!funding.held) {
-      const rejected: Job = { ...job, state: moved(JOB_NEXT, job.state, 'REJECTED'), reason: funding.reason, endTime: this.state.now() };
+      const rejected: Job = {
+        ...job,
+        state: moved(JOB_NEXT, job.state, 'REJECTED'),
+        reason: funding.reason,
+        endTime: this.state.now(),
+      };
       await tx.jobs.save([rejected]);
       return { job: rejected, tasks: [], holdPending: false };
     }
@@ -79,4 +92,10 @@ export class FundJob {
   }
 }
 
-const FINAL_REFUSALS: readonly DomainError['kind'][] = ['precondition', 'invalid', 'not-found', 'denied', 'already-exists'];
+const FINAL_REFUSALS: readonly DomainError['kind'][] = [
+  'precondition',
+  'invalid',
+  'not-found',
+  'denied',
+  'already-exists',
+];

@@ -33,7 +33,9 @@ export class GetLeaseOffers {
   async execute(leaseIds: readonly string[]): Promise<{ offers: LeaseOffer[]; stops: Stop[] }> {
     refuseInvalid(validateIds('lease_ids', leaseIds, OFFERS_MAX));
     const facts = await this.queries.offers(leaseIds);
-    const offers = facts.filter(({ run }) => run.state === 'OFFERED' && !run.stopReason).map((one) => this.offerOf(one));
+    const offers = facts
+      .filter(({ run }) => run.state === 'OFFERED' && !run.stopReason)
+      .map((one) => this.offerOf(one));
     return { offers, stops: facts.flatMap(stopOf) };
   }
 

@@ -69,7 +69,12 @@ export class GetQuote {
     });
   }
 
-  private requestKey(organisationId: string, { requestId, projectId }: GetQuoteCommand, spec: JobSpec, secrets: readonly Secret[]) {
+  private requestKey(
+    organisationId: string,
+    { requestId, projectId }: GetQuoteCommand,
+    spec: JobSpec,
+    secrets: readonly Secret[],
+  ) {
     const content = contentOf({ projectId, spec, secrets: this.box.digest(secrets) });
     return { scope: organisationId, method: 'GetQuote', requestId, content };
   }

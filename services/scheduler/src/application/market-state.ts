@@ -61,7 +61,8 @@ export class MarketState {
 
   /** The range this process writes under. Throws `unavailable` NOT_LEADING while another process is the writer. */
   get rangeId(): bigint {
-    if (this.range === undefined) throw new DomainError('unavailable', 'NOT_LEADING', 'another scheduler is the writer');
+    if (this.range === undefined)
+      throw new DomainError('unavailable', 'NOT_LEADING', 'another scheduler is the writer');
     return this.range;
   }
 

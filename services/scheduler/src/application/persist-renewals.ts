@@ -15,7 +15,9 @@ export class PersistRenewals {
   async execute(): Promise<void> {
     const leases = this.state.book.toPersist();
     for (let from = 0; from < leases.length; from += RENEWALS_MAX) {
-      const batch = leases.slice(from, from + RENEWALS_MAX).map(({ leaseId, expireAtMs }) => ({ leaseId, expireTime: new Date(expireAtMs) }));
+      const batch = leases
+        .slice(from, from + RENEWALS_MAX)
+        .map(({ leaseId, expireAtMs }) => ({ leaseId, expireTime: new Date(expireAtMs) }));
       const rangeId = this.state.rangeId;
       await this.store.transaction('system', async (tx) => {
         await tx.leases.requireRange(rangeId);

@@ -58,7 +58,9 @@ export class PlaceTasks {
       const shape = `${job.jobId} ${task.priceMicrosMax}`;
       if (hopeless.has(shape)) continue;
       const wanted = wantedOf(job.spec, task.priceMicrosMax);
-      const choice = isCanary(job) ? choosePinned(market, job.canaryNodeId, wanted, now.getTime()) : choose(market, wanted, now.getTime());
+      const choice = isCanary(job)
+        ? choosePinned(market, job.canaryNodeId, wanted, now.getTime())
+        : choose(market, wanted, now.getTime());
       if (!choice) {
         hopeless.add(shape);
         continue;
@@ -114,8 +116,17 @@ export class PlaceTasks {
       await tx.leases.requireRange(rangeId);
       const stillWaiting = await tx.leases.lockQueued(batch.map(({ waiting }) => waiting.task));
       const placed = batch.filter(({ waiting }) => stillWaiting.has(waiting.task.taskId));
-      await tx.leases.grant(placed.map(({ terms }) => terms), expireTime);
-      await tx.events.append(placed.map(({ terms }): SchedulerEvent => ({ type: 'lease-granted', run: newRun(terms, expireTime), version: 1n })));
+      await tx.leases.grant(
+        placed.map(({ terms }) => terms),
+        expireTime,
+      );
+      await tx.events.append(
+        placed.map(({ terms }): SchedulerEvent => ({
+          type: 'lease-granted',
+          run: newRun(terms, expireTime),
+          version: 1n,
+        })),
+      );
       return new Set(placed);
     });
     return batch.flatMap((placed) => this.remember(placed, granted.has(placed), expireTime));

@@ -58,7 +58,9 @@ export interface Jobs {
   save(jobs: readonly Job[]): Promise<void>;
   lockTasks(jobId: string): Promise<Task[]>;
   saveTasks(tasks: readonly Task[]): Promise<void>;
-  taskCounts(jobIds: readonly string[]): Promise<Map<string, { readonly counts: TaskCounts; readonly failedReason: string }>>;
+  taskCounts(
+    jobIds: readonly string[],
+  ): Promise<Map<string, { readonly counts: TaskCounts; readonly failedReason: string }>>;
   /** Whether billing's word about the job's money is still open; the job is locked. */
   isHoldPending(jobId: string): Promise<boolean>;
   settleHold(jobId: string): Promise<void>;
@@ -90,7 +92,9 @@ export interface Leases {
   seenReports(reports: readonly LeaseReport[]): Promise<Map<string, ReportOutcome>>;
   recordReports(reports: readonly RecordedReport[]): Promise<void>;
   /** Stores renewals and returns the leases of which an event must tell, with its version. */
-  renew(renewals: readonly { readonly leaseId: string; readonly expireTime: Date }[]): Promise<{ leaseId: string; expireTime: Date; version: bigint }[]>;
+  renew(
+    renewals: readonly { readonly leaseId: string; readonly expireTime: Date }[],
+  ): Promise<{ leaseId: string; expireTime: Date; version: bigint }[]>;
 }
 
 export interface RecordedReport {
@@ -99,7 +103,8 @@ export interface RecordedReport {
   readonly reason: string;
 }
 
-export const reportKey = (report: Pick<LeaseReport, 'nodeId' | 'reportId'>): string => `${report.nodeId} ${report.reportId}`;
+export const reportKey = (report: Pick<LeaseReport, 'nodeId' | 'reportId'>): string =>
+  `${report.nodeId} ${report.reportId}`;
 
 export interface Blobs {
   add(organisationId: string, sha256: string, bytes: bigint): Promise<void>;
@@ -169,7 +174,9 @@ export abstract class MarketQueries {
   abstract stopOrders(): Promise<{ leaseId: string; stopReason: StopReason }[]>;
   /** Jobs whose money billing has not answered for since then. */
   abstract holdsPending(before: Date, limit: number): Promise<Job[]>;
-  abstract saveLiveness(nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[]): Promise<void>;
+  abstract saveLiveness(
+    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
+  ): Promise<void>;
 }
 
 export abstract class Billing {
@@ -188,7 +195,9 @@ export abstract class Projects {
 
 export abstract class NodeRegistry {
   /** Tells the registry whom the scheduler hears. Throws when it does not answer. */
-  abstract reportConnectivity(nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[]): Promise<void>;
+  abstract reportConnectivity(
+    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
+  ): Promise<void>;
 }
 
 export abstract class SecretBox {

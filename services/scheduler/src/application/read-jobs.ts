@@ -48,7 +48,8 @@ export class ReadJobs {
    */
   async *watch(caller: Caller, jobId: string, resumeVersion: bigint, signal: AbortSignal): AsyncGenerator<JobView> {
     requireId('job_id', jobId);
-    if (resumeVersion < 0n) refuseInvalid([{ field: 'resume_version', reason: 'OUT_OF_RANGE', description: 'must not be negative' }]);
+    if (resumeVersion < 0n)
+      refuseInvalid([{ field: 'resume_version', reason: 'OUT_OF_RANGE', description: 'must not be negative' }]);
     let last = resumeVersion;
     let known = false;
     while (!signal.aborted) {
@@ -77,7 +78,10 @@ export class ExplainJob {
     private readonly state: MarketState,
   ) {}
 
-  async execute(caller: Caller, { jobId, spec }: { readonly jobId: string; readonly spec: JobSpecInput | undefined }): Promise<Explanation> {
+  async execute(
+    caller: Caller,
+    { jobId, spec }: { readonly jobId: string; readonly spec: JobSpecInput | undefined },
+  ): Promise<Explanation> {
     const found = new Violations();
     found.check('job_id', jobId !== '' || spec !== undefined, 'REQUIRED', 'one of job_id and spec must be set');
     found.check('spec', jobId === '' || spec === undefined, 'CONFLICT', 'only one of job_id and spec may be set');

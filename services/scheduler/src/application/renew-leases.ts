@@ -66,18 +66,22 @@ export class RenewLeases {
     for (const held of leases) {
       const lease = this.state.book.get(held.leaseId);
       const known = lease !== undefined && lease.nodeId === nodeId && lease.leaseToken === held.leaseToken;
-      if (known && this.state.book.renew(lease, heardAtMs)) renewed.push({ leaseId: lease.leaseId, expireTime: new Date(lease.expireAtMs) });
+      if (known && this.state.book.renew(lease, heardAtMs))
+        renewed.push({ leaseId: lease.leaseId, expireTime: new Date(lease.expireAtMs) });
       else stops.set(held.leaseId, { ...held, nodeId, reason: known ? (lease.stopReason ?? 'EXPIRED') : 'SUPERSEDED' });
     }
     for (const { leaseId, leaseToken, stopReason, phase } of this.state.book.ofNode(nodeId)) {
-      if (stopReason && phase !== 'QUARANTINED') stops.set(leaseId, { leaseId, leaseToken, nodeId, reason: stopReason });
+      if (stopReason && phase !== 'QUARANTINED')
+        stops.set(leaseId, { leaseId, leaseToken, nodeId, reason: stopReason });
     }
     return { nodeId, renewed, stops: [...stops.values()] };
   }
 
   /** A started agent has only the containers that it names; what it accepted before and does not name is gone. */
   private async endForgotten(heartbeats: readonly NodeHeartbeat[]): Promise<void> {
-    const forgotten = heartbeats.flatMap((heartbeat) => this.state.book.ofNode(heartbeat.nodeId).filter((lease) => isForgotten(lease, heartbeat)));
+    const forgotten = heartbeats.flatMap((heartbeat) =>
+      this.state.book.ofNode(heartbeat.nodeId).filter((lease) => isForgotten(lease, heartbeat)),
+    );
     if (forgotten.length === 0) return;
     const now = this.state.now();
     const rangeId = this.state.rangeId;

@@ -68,7 +68,11 @@ async function applyReports(
   for (const report of reports) {
     const before = seen.get(reportKey(report));
     if (before !== undefined) {
-      results.push({ reportId: report.reportId, outcome: before === 'APPLIED' ? 'DUPLICATE' : before, reason: before === 'APPLIED' ? '' : 'REPEATED' });
+      results.push({
+        reportId: report.reportId,
+        outcome: before === 'APPLIED' ? 'DUPLICATE' : before,
+        reason: before === 'APPLIED' ? '' : 'REPEATED',
+      });
       continue;
     }
     const decision = decideReport(current.get(report.leaseId) ?? locked.get(report.leaseId)?.run, report, now);
@@ -83,7 +87,10 @@ async function applyReports(
   return { results, applied: await applyRuns(tx, changesOf(locked, current), now) };
 }
 
-function changesOf(locked: ReadonlyMap<string, LockedRun>, current: ReadonlyMap<string, Run>): { before: LockedRun; after: Run }[] {
+function changesOf(
+  locked: ReadonlyMap<string, LockedRun>,
+  current: ReadonlyMap<string, Run>,
+): { before: LockedRun; after: Run }[] {
   return [...current].flatMap(([leaseId, after]) => {
     const before = locked.get(leaseId);
     return before && before.run !== after ? [{ before, after }] : [];

@@ -40,9 +40,14 @@ export class SubmissionReader {
     if (command.quoteId !== '') return this.ofQuote(organisationId, command);
     const { spec, secrets } = validateSpec(command.spec);
     await this.projects.require(organisationId, command.projectId);
-    const key = keyOf(organisationId, command, contentOf({ projectId: command.projectId, spec, secrets: this.box.digest(secrets) }));
+    const key = keyOf(
+      organisationId,
+      command,
+      contentOf({ projectId: command.projectId, spec, secrets: this.box.digest(secrets) }),
+    );
     const known = await this.store.transaction({ organisationId }, (tx) => tx.requests.find(key));
-    if (known !== undefined) return { organisationId, key, prepare: () => Promise.reject(new Error('a known request is not prepared')) };
+    if (known !== undefined)
+      return { organisationId, key, prepare: () => Promise.reject(new Error('a known request is not prepared')) };
     const quote = await this.quotes.make(organisationId, command.projectId, spec);
     const sealed = this.box.seal(organisationId, secrets);
     const prepare = async (tx: Transaction): Promise<{ quote: Quote; secrets: SealedSecrets }> => {
@@ -56,7 +61,8 @@ export class SubmissionReader {
     const key = keyOf(organisationId, command, contentOf({ projectId: command.projectId, quoteId: command.quoteId }));
     const prepare = async (tx: Transaction): Promise<{ quote: Quote; secrets: SealedSecrets }> => {
       const found = await tx.quotes.find(command.quoteId);
-      if (!found || (command.projectId !== '' && found.quote.projectId !== command.projectId)) throw notFound('quote', command.quoteId);
+      if (!found || (command.projectId !== '' && found.quote.projectId !== command.projectId))
+        throw notFound('quote', command.quoteId);
       return found;
     };
     return { organisationId, key, prepare };
@@ -90,14 +96,16 @@ export class SubmitJob {
       return { job: stored, quote: undefined };
     });
     const settled = job.state === 'FUNDING' ? await this.fund.execute(job, quote) : job;
-    if (settled.state === 'REJECTED') throw new DomainError('precondition', settled.reason, 'the job was rejected', { job_id: settled.jobId });
+    if (settled.state === 'REJECTED')
+      throw new DomainError('precondition', settled.reason, 'the job was rejected', { job_id: settled.jobId });
     return settled;
   }
 
   private async insert(tx: Transaction, submission: Submission, jobId: string): Promise<{ job: Job; quote: Quote }> {
     const now = this.state.now();
     const { quote, secrets } = await submission.prepare(tx);
-    if (quote.expireTime <= now) throw new DomainError('precondition', 'QUOTE_EXPIRED', 'the quote has expired', { quote_id: quote.quoteId });
+    if (quote.expireTime <= now)
+      throw new DomainError('precondition', 'QUOTE_EXPIRED', 'the quote has expired', { quote_id: quote.quoteId });
     const job: Job = {
       jobId,
       organisationId: submission.organisationId,

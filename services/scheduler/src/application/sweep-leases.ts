@@ -38,14 +38,19 @@ export class SweepLeases {
     }
   }
 
-  private async change(leases: readonly LiveLease[], next: (locked: LockedRun, now: Date) => Run | undefined): Promise<void> {
+  private async change(
+    leases: readonly LiveLease[],
+    next: (locked: LockedRun, now: Date) => Run | undefined,
+  ): Promise<void> {
     if (leases.length === 0) return;
     const now = this.state.now();
     const rangeId = this.state.rangeId;
     const { unchanged, runs, requeued } = await this.store.transaction('system', async (tx) => {
       await tx.leases.requireRange(rangeId);
       const stored = await tx.leases.lock(leases.slice(0, SWEEP_LEASES_MAX).map(({ leaseId }) => leaseId));
-      const decided = this.state.withRenewals(stored).map((before) => ({ before, after: next(before, now) ?? before.run }));
+      const decided = this.state
+        .withRenewals(stored)
+        .map((before) => ({ before, after: next(before, now) ?? before.run }));
       const changes = decided.filter(({ before, after }) => before.run !== after);
       const same = decided.filter(({ before, after }) => before.run === after).map(({ after }) => after);
       return { unchanged: same, ...(await applyRuns(tx, changes, now)) };
@@ -61,7 +66,8 @@ export class SweepLeases {
 
   private quarantine(run: Run): void {
     const lease = run.closeTime ? undefined : this.state.book.get(run.terms.leaseId);
-    if (lease && isEnded(run)) lease.closeAtMs = run.expireTime.getTime() + this.state.timers.reassignMs - this.state.timers.leaseTtlMs;
+    if (lease && isEnded(run))
+      lease.closeAtMs = run.expireTime.getTime() + this.state.timers.reassignMs - this.state.timers.leaseTtlMs;
   }
 
   /** Silence at the end of the last renewal; the GPUs stay taken until an honest agent has certainly stopped. */
@@ -78,4 +84,5 @@ function withdraw({ run }: LockedRun, now: Date): Run | undefined {
   return { ...endRun(run, run.stopReason ? cancelledEnd() : unansweredEnd(), now), closeTime: now };
 }
 
-const close = ({ run }: LockedRun, now: Date): Run | undefined => (run.closeTime || !isEnded(run) ? undefined : { ...run, closeTime: now });
+const close = ({ run }: LockedRun, now: Date): Run | undefined =>
+  run.closeTime || !isEnded(run) ? undefined : { ...run, closeTime: now };

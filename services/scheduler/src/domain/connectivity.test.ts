@@ -30,27 +30,51 @@ test('a fifth of a region silent within a minute freezes its expiry, nobody else
   expect(nodes.get('us/0')?.connectivity).toBe('LOST');
   nodes.review(timers.suspectMs + MASS_LOSS.freezeMs + 1_000);
   expect(nodes.isFrozen('eu/0')).toBe(false);
-  expect(nodes.review(timers.suspectMs + MASS_LOSS.freezeMs + 2_000).length + (nodes.get('eu/0')?.connectivity === 'LOST' ? 1 : 0)).toBeGreaterThan(0);
+  expect(
+    nodes.review(timers.suspectMs + MASS_LOSS.freezeMs + 2_000).length +
+      (nodes.get('eu/0')?.connectivity === 'LOST' ? 1 : 0),
+  ).toBeGreaterThan(0);
 });
 
 test('nineteen silent nodes, or a fifth exactly, freeze nothing', () => {
-  for (const [silent, all] of [[19, 30], [20, 100]] as const) {
+  for (const [silent, all] of [
+    [19, 30],
+    [20, 100],
+  ] as const) {
     const nodes = heartbeats();
-    for (let number = 0; number < all; number += 1) nodes.hear(`eu/${number}`, number < silent ? 0 : 30_000, false, 30_000);
+    for (let number = 0; number < all; number += 1)
+      nodes.hear(`eu/${number}`, number < silent ? 0 : 30_000, false, 30_000);
     nodes.review(30_000);
     expect(nodes.isFrozen('eu/0')).toBe(false);
   }
 });
 
 const lease = (more: Partial<LiveLease> = {}): LiveLease => ({
-  leaseId: 'l', leaseToken: 1n, nodeId: 'eu/1', jobId: 'j', phase: 'HELD', grantAtMs: 0, answerAtMs: 10_000, acceptAtMs: 1, startAtMs: undefined, maxRunMs: 60_000,
-  expireAtMs: 60_000, storedExpireAtMs: 60_000, closeAtMs: Number.POSITIVE_INFINITY, stopReason: undefined, rungAtMs: 0, ringCount: 1, ...more,
+  leaseId: 'l',
+  leaseToken: 1n,
+  nodeId: 'eu/1',
+  jobId: 'j',
+  phase: 'HELD',
+  grantAtMs: 0,
+  answerAtMs: 10_000,
+  acceptAtMs: 1,
+  startAtMs: undefined,
+  maxRunMs: 60_000,
+  expireAtMs: 60_000,
+  storedExpireAtMs: 60_000,
+  closeAtMs: Number.POSITIVE_INFINITY,
+  stopReason: undefined,
+  rungAtMs: 0,
+  ringCount: 1,
+  ...more,
 });
 
 function dueAt(nowMs: number, more: Partial<LiveLease>, frozen = false): string[] {
   const book = new LeaseBook(timers);
   book.add(lease(more));
-  return Object.entries(book.due(nowMs, () => frozen)).flatMap(([name, leases]) => ((leases as unknown[]).length > 0 ? [name] : []));
+  return Object.entries(book.due(nowMs, () => frozen)).flatMap(([name, leases]) =>
+    (leases as unknown[]).length > 0 ? [name] : [],
+  );
 }
 
 test('what is due of a lease follows its phase and the clock', () => {

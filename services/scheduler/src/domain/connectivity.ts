@@ -29,7 +29,13 @@ export class Heartbeats {
   /** A node known from before: it is given the benefit of one full life. */
   seed(nodeId: string, connectivity: Connectivity, sinceMs: number, nowMs: number): void {
     const heardAtMs = connectivity === 'LOST' ? 0 : nowMs;
-    this.nodes.set(nodeId, { nodeId, connectivity: connectivity === 'LOST' ? 'LOST' : 'SUSPECT', sinceMs, heardAtMs, draining: false });
+    this.nodes.set(nodeId, {
+      nodeId,
+      connectivity: connectivity === 'LOST' ? 'LOST' : 'SUSPECT',
+      sinceMs,
+      heardAtMs,
+      draining: false,
+    });
   }
 
   /** Returns true when the node was not ONLINE, or began or stopped draining. */
@@ -71,7 +77,8 @@ export class Heartbeats {
 
   private connectivityOf({ nodeId, connectivity, heardAtMs }: NodeLiveness, nowMs: number): Connectivity {
     const silenceMs = nowMs - heardAtMs;
-    if (silenceMs >= this.timers.leaseTtlMs && connectivity !== 'LOST') return this.isFrozen(nodeId) ? 'SUSPECT' : 'LOST';
+    if (silenceMs >= this.timers.leaseTtlMs && connectivity !== 'LOST')
+      return this.isFrozen(nodeId) ? 'SUSPECT' : 'LOST';
     if (silenceMs >= this.timers.suspectMs && connectivity === 'ONLINE') return 'SUSPECT';
     return connectivity;
   }

@@ -4,7 +4,12 @@ import type { Run } from './lease';
 /** Facts that leave the service, with the version that they get on their topic and key. */
 export type SchedulerEvent =
   | { readonly type: 'job-queued'; readonly job: Job }
-  | { readonly type: 'job-finished'; readonly job: Job; readonly startedLeaseIds: readonly string[]; readonly endTime: Date }
+  | {
+      readonly type: 'job-finished';
+      readonly job: Job;
+      readonly startedLeaseIds: readonly string[];
+      readonly endTime: Date;
+    }
   | { readonly type: 'lease-granted'; readonly run: Run; readonly version: bigint }
   | { readonly type: 'lease-started'; readonly run: Run; readonly version: bigint }
   | { readonly type: 'lease-extended'; readonly leaseId: string; readonly expireTime: Date; readonly version: bigint }
@@ -22,7 +27,8 @@ export const JOB_FINISHED_VERSION = 2n;
 export function eventsOfChange(before: Run, after: Run): { run: Run; events: SchedulerEvent[] } {
   const events: SchedulerEvent[] = [];
   let version = before.eventVersion;
-  if (!before.startTime && after.startTime) events.push({ type: 'lease-started', run: after, version: (version += 1n) });
+  if (!before.startTime && after.startTime)
+    events.push({ type: 'lease-started', run: after, version: (version += 1n) });
   if (!before.endTime && after.endTime) events.push({ type: 'lease-ended', run: after, version: (version += 1n) });
   if (!before.closeTime && after.closeTime) events.push({ type: 'lease-closed', run: after, version: (version += 1n) });
   return { run: { ...after, eventVersion: version }, events };

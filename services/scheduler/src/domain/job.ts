@@ -48,7 +48,11 @@ export interface Task {
 }
 
 /** The tasks of a job that has just been funded; the final one waits for the others. */
-export function newTasks(job: Pick<Job, 'jobId' | 'spec'>, pricesMicros: readonly bigint[], nextId: () => string): Task[] {
+export function newTasks(
+  job: Pick<Job, 'jobId' | 'spec'>,
+  pricesMicros: readonly bigint[],
+  nextId: () => string,
+): Task[] {
   return Array.from({ length: totalTasks(job.spec) }, (_, taskIndex) => ({
     taskId: nextId(),
     jobId: job.jobId,
@@ -64,10 +68,15 @@ export function newTasks(job: Pick<Job, 'jobId' | 'spec'>, pricesMicros: readonl
   }));
 }
 
-export const moveTask = (task: Task, to: TaskState, reason = ''): Task => ({ ...task, state: moved(TASK_NEXT, task.state, to), reason });
+export const moveTask = (task: Task, to: TaskState, reason = ''): Task => ({
+  ...task,
+  state: moved(TASK_NEXT, task.state, to),
+  reason,
+});
 
 /** What is left of the budget that all runs of a task share. */
-export const remainingMs = (spec: JobSpec, task: Pick<Task, 'usedMs'>): number => Math.max(0, spec.maxRunSeconds * 1_000 - task.usedMs);
+export const remainingMs = (spec: JobSpec, task: Pick<Task, 'usedMs'>): number =>
+  Math.max(0, spec.maxRunSeconds * 1_000 - task.usedMs);
 
 /** How many tasks of a job are in each state. */
 export type TaskCounts = Readonly<Partial<Record<TaskState, number>>>;
@@ -86,14 +95,19 @@ export interface JobProgress {
  * Where a job stands: it fails when a task failed and none runs or waits any more (the others may finish, their artifacts
  * are wanted), it succeeds with its last task. A cancelled job stays cancelled.
  */
-export function progressOf(job: Pick<Job, 'state' | 'spec' | 'reason'>, counts: TaskCounts, failedReason: string): JobProgress {
+export function progressOf(
+  job: Pick<Job, 'state' | 'spec' | 'reason'>,
+  counts: TaskCounts,
+  failedReason: string,
+): JobProgress {
   const of = (state: TaskState): number => counts[state] ?? 0;
   const still = { state: job.state, reason: job.reason, releaseFinal: false, dropFinal: false };
   if (job.state !== 'QUEUED' && job.state !== 'RUNNING') return still;
   const open = of('QUEUED') + of('LEASED') + of('RUNNING');
   if (open > 0) return { ...still, state: of('RUNNING') > 0 ? startedState(job.state) : job.state };
   const blocked = of('BLOCKED') > 0;
-  if (of('FAILED') > 0) return { ...still, state: moved(JOB_NEXT, job.state, 'FAILED'), reason: failedReason, dropFinal: blocked };
+  if (of('FAILED') > 0)
+    return { ...still, state: moved(JOB_NEXT, job.state, 'FAILED'), reason: failedReason, dropFinal: blocked };
   if (blocked) return { ...still, releaseFinal: true };
   return { ...still, state: moved(JOB_NEXT, job.state, 'SUCCEEDED') };
 }
@@ -101,4 +115,5 @@ export function progressOf(job: Pick<Job, 'state' | 'spec' | 'reason'>, counts: 
 const startedState = (state: JobState): JobState => (state === 'QUEUED' ? moved(JOB_NEXT, state, 'RUNNING') : state);
 
 /** Cancelling takes every task that has not ended. */
-export const cancelTask = (task: Task): Task => (isFinalTaskState(task.state) ? task : moveTask(task, 'CANCELLED', 'CANCELLED'));
+export const cancelTask = (task: Task): Task =>
+  isFinalTaskState(task.state) ? task : moveTask(task, 'CANCELLED', 'CANCELLED');

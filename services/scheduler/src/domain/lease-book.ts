@@ -87,7 +87,13 @@ export class LeaseBook {
 
   /** `frozen`: nodes of which silence means nothing now (mass-loss guard). */
   due(nowMs: number, frozen: (nodeId: string) => boolean): DueLeases {
-    const due = { unanswered: [] as LiveLease[], expired: [] as LiveLease[], toClose: [] as LiveLease[], toRing: [] as LiveLease[], overdue: [] as LiveLease[] };
+    const due = {
+      unanswered: [] as LiveLease[],
+      expired: [] as LiveLease[],
+      toClose: [] as LiveLease[],
+      toRing: [] as LiveLease[],
+      overdue: [] as LiveLease[],
+    };
     const ringEveryMs = this.timers.offerMs / RINGS_PER_OFFER;
     for (const lease of this.leases.values()) {
       if (lease.phase === 'QUARANTINED') {
@@ -95,17 +101,24 @@ export class LeaseBook {
       } else if (lease.phase === 'OFFERED' && nowMs >= lease.answerAtMs) due.unanswered.push(lease);
       else if (lease.phase === 'HELD' && nowMs >= lease.expireAtMs && !frozen(lease.nodeId)) due.expired.push(lease);
       else if (this.isOverdue(lease, nowMs)) due.overdue.push(lease);
-      else if ((lease.phase === 'OFFERED' || lease.stopReason) && nowMs - lease.rungAtMs >= ringEveryMs) due.toRing.push(lease);
+      else if ((lease.phase === 'OFFERED' || lease.stopReason) && nowMs - lease.rungAtMs >= ringEveryMs)
+        due.toRing.push(lease);
     }
     return due;
   }
 
   /** Renewed leases whose stored end is old enough to be written again. */
   toPersist(): readonly LiveLease[] {
-    return [...this.leases.values()].filter((lease) => lease.phase !== 'QUARANTINED' && lease.expireAtMs > lease.storedExpireAtMs);
+    return [...this.leases.values()].filter(
+      (lease) => lease.phase !== 'QUARANTINED' && lease.expireAtMs > lease.storedExpireAtMs,
+    );
   }
 
   private isOverdue({ startAtMs, maxRunMs, stopReason }: LiveLease, nowMs: number): boolean {
-    return startAtMs !== undefined && stopReason === undefined && nowMs >= startAtMs + maxRunMs + OVERDUE_LEASE_LIVES * this.timers.leaseTtlMs;
+    return (
+      startAtMs !== undefined &&
+      stopReason === undefined &&
+      nowMs >= startAtMs + maxRunMs + OVERDUE_LEASE_LIVES * this.timers.leaseTtlMs
+    );
   }
 }

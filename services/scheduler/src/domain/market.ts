@@ -91,7 +91,14 @@ export class Market {
     const entry = this.nodes.get(node.nodeId);
     if (entry && entry.node.version > node.version) return;
     if (entry) Object.assign(entry, { node, free: undefined });
-    else this.nodes.set(node.nodeId, { node, available: this.available.has(node.nodeId), coolUntilMs: 0, leases: this.leasesOf(node.nodeId), free: undefined });
+    else
+      this.nodes.set(node.nodeId, {
+        node,
+        available: this.available.has(node.nodeId),
+        coolUntilMs: 0,
+        leases: this.leasesOf(node.nodeId),
+        free: undefined,
+      });
   }
 
   putOffer(offer: MarketOffer): void {
@@ -127,7 +134,8 @@ export class Market {
   take(occupation: Occupation): void {
     for (const uuid of occupation.gpuUuids) {
       const holder = this.gpuHolder.get(uuid);
-      if (holder !== undefined && holder !== occupation.leaseId) throw new Error(`GPU ${uuid} is taken by lease ${holder}`);
+      if (holder !== undefined && holder !== occupation.leaseId)
+        throw new Error(`GPU ${uuid} is taken by lease ${holder}`);
     }
     for (const uuid of occupation.gpuUuids) this.gpuHolder.set(uuid, occupation.leaseId);
     this.occupations.set(occupation.leaseId, occupation);
@@ -169,12 +177,15 @@ export class Market {
   }
 
   private leasesOf(nodeId: string): Map<string, Occupation> {
-    return new Map([...this.occupations.values()].filter((taken) => taken.nodeId === nodeId).map((taken) => [taken.leaseId, taken]));
+    return new Map(
+      [...this.occupations.values()].filter((taken) => taken.nodeId === nodeId).map((taken) => [taken.leaseId, taken]),
+    );
   }
 
   private countFree({ node, leases }: NodeEntry): Free {
     const taken = [...leases.values()];
-    const sum = (of: (occupation: Occupation) => number): number => taken.reduce((total, occupation) => total + of(occupation), 0);
+    const sum = (of: (occupation: Occupation) => number): number =>
+      taken.reduce((total, occupation) => total + of(occupation), 0);
     return {
       gpus: node.gpus.filter(({ uuid }) => !this.gpuHolder.has(uuid)),
       cpuMilli: node.cpuMilli - sum((occupation) => occupation.cpuMilli),
@@ -185,6 +196,7 @@ export class Market {
 }
 
 function cheaperFirst(left: MarketOffer, right: MarketOffer): number {
-  if (left.priceMicrosPerGpuHour !== right.priceMicrosPerGpuHour) return left.priceMicrosPerGpuHour < right.priceMicrosPerGpuHour ? -1 : 1;
+  if (left.priceMicrosPerGpuHour !== right.priceMicrosPerGpuHour)
+    return left.priceMicrosPerGpuHour < right.priceMicrosPerGpuHour ? -1 : 1;
   return left.offerId < right.offerId ? -1 : 1;
 }

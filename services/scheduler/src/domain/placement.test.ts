@@ -35,15 +35,25 @@ const wantedArbitrary = fc.record({
 function marketOf(nodes: readonly (typeof node extends fc.Arbitrary<infer N> ? N : never)[]): Market {
   const market = new Market();
   nodes.forEach((one, number) => {
-    const made = aNode(number, one.gpus, { region: one.region, schedulable: one.schedulable, cpuMilli: one.cpuMilli, emulated: one.emulated });
+    const made = aNode(number, one.gpus, {
+      region: one.region,
+      schedulable: one.schedulable,
+      cpuMilli: one.cpuMilli,
+      emulated: one.emulated,
+    });
     market.putNode({ ...made, gpus: made.gpus.map((gpu) => ({ ...gpu, gpuModelId: one.model })) });
-    market.putOffer(anOffer(number, one.price, { gpuModelId: one.model, region: one.region, reliabilityBps: one.reliability }));
+    market.putOffer(
+      anOffer(number, one.price, { gpuModelId: one.model, region: one.region, reliabilityBps: one.reliability }),
+    );
     market.setAvailable(id(7, number), one.online);
   });
   return market;
 }
 
-const wantedFrom = ({ priceMicrosMax, ...requirements }: typeof wantedArbitrary extends fc.Arbitrary<infer W> ? W : never): Wanted => {
+const wantedFrom = ({
+  priceMicrosMax,
+  ...requirements
+}: typeof wantedArbitrary extends fc.Arbitrary<infer W> ? W : never): Wanted => {
   const spec: JobSpec = aSpec({ requirements: { ...aSpec().requirements, ...requirements } });
   return wantedOf(spec, priceMicrosMax);
 };
@@ -60,7 +70,9 @@ test('no GPU is ever given twice, no place costs more than was quoted, and nothi
         expect(choice === undefined).toBe(feasible.length === 0);
         if (!choice) return;
         const price = choice.offer!.priceMicrosPerGpuHour;
-        const cheapest = feasible.map(({ offer }) => offer.priceMicrosPerGpuHour).reduce((least, one) => (one < least ? one : least));
+        const cheapest = feasible
+          .map(({ offer }) => offer.priceMicrosPerGpuHour)
+          .reduce((least, one) => (one < least ? one : least));
         expect(price).toBe(cheapest);
         expect(price <= (wanted.priceMicrosMax ?? price)).toBe(true);
         expect(choice.gpus).toHaveLength(wanted.requirements.gpuCount);
@@ -69,7 +81,14 @@ test('no GPU is ever given twice, no place costs more than was quoted, and nothi
           taken.add(uuid);
         }
         const { cpuMilli, memoryMib, scratchMib } = wanted.requirements;
-        market.take({ leaseId: `lease-${number}`, nodeId: choice.node.nodeId, gpuUuids: choice.gpus.map(({ uuid }) => uuid), cpuMilli, memoryMib, scratchMib });
+        market.take({
+          leaseId: `lease-${number}`,
+          nodeId: choice.node.nodeId,
+          gpuUuids: choice.gpus.map(({ uuid }) => uuid),
+          cpuMilli,
+          memoryMib,
+          scratchMib,
+        });
         const free = market.freeOf(choice.node.nodeId);
         expect(Math.min(free.cpuMilli, free.memoryMib, free.scratchMib)).toBeGreaterThanOrEqual(0);
       });
@@ -94,29 +113,47 @@ test('an explanation adds up: every offer is feasible or removed by one requirem
 
 test('a quote gives every task a feasible offer, and as many at once as there is room for', () => {
   fc.assert(
-    fc.property(fc.array(node, { minLength: 1, maxLength: 10 }), fc.integer({ min: 1, max: 12 }), (nodes, taskCount) => {
-      const market = marketOf(nodes);
-      const spec = aSpec({ taskCount });
-      if (![...market.candidates(0)].some((candidate) => isFeasible(candidate, wantedOf(spec)))) return;
-      const quoted = selectOffers(market, spec, 0);
-      expect(quoted.map(({ taskIndex }) => taskIndex)).toEqual(Array.from({ length: taskCount }, (_, index) => index));
-      const prices = quoted.map(({ priceMicrosPerGpuHour }) => priceMicrosPerGpuHour);
-      // Each task can be placed at its price, one after the other, until the places are full.
-      const placed = prices.map((price, number) => {
-        const choice = choose(market, wantedOf(spec, price), 0);
-        if (choice) market.take({ leaseId: `l${number}`, nodeId: choice.node.nodeId, gpuUuids: choice.gpus.map(({ uuid }) => uuid), cpuMilli: 1_000, memoryMib: 512, scratchMib: 256 });
-        return choice !== undefined;
-      });
-      expect(placed[0]).toBe(true);
-      expect(placed.indexOf(false) === -1 || placed.indexOf(false) === placed.filter(Boolean).length).toBe(true);
-    }),
+    fc.property(
+      fc.array(node, { minLength: 1, maxLength: 10 }),
+      fc.integer({ min: 1, max: 12 }),
+      (nodes, taskCount) => {
+        const market = marketOf(nodes);
+        const spec = aSpec({ taskCount });
+        if (![...market.candidates(0)].some((candidate) => isFeasible(candidate, wantedOf(spec)))) return;
+        const quoted = selectOffers(market, spec, 0);
+        expect(quoted.map(({ taskIndex }) => taskIndex)).toEqual(
+          Array.from({ length: taskCount }, (_, index) => index),
+        );
+        const prices = quoted.map(({ priceMicrosPerGpuHour }) => priceMicrosPerGpuHour);
+        // Each task can be placed at its price, one after the other, until the places are full.
+        const placed = prices.map((price, number) => {
+          const choice = choose(market, wantedOf(spec, price), 0);
+          if (choice)
+            market.take({
+              leaseId: `l${number}`,
+              nodeId: choice.node.nodeId,
+              gpuUuids: choice.gpus.map(({ uuid }) => uuid),
+              cpuMilli: 1_000,
+              memoryMib: 512,
+              scratchMib: 256,
+            });
+          return choice !== undefined;
+        });
+        expect(placed[0]).toBe(true);
+        expect(placed.indexOf(false) === -1 || placed.indexOf(false) === placed.filter(Boolean).length).toBe(true);
+      },
+    ),
     { numRuns: 200 },
   );
 });
 
 test('among equal prices the more reliable wins, then the tighter fit', () => {
   const market = new Market();
-  for (const [number, gpus, reliabilityBps] of [[1, 1, 9_000], [2, 4, 9_900], [3, 2, 9_900]] as const) {
+  for (const [number, gpus, reliabilityBps] of [
+    [1, 1, 9_000],
+    [2, 4, 9_900],
+    [3, 2, 9_900],
+  ] as const) {
     market.putNode(aNode(number, gpus));
     market.putOffer(anOffer(number, 5n, { reliabilityBps }));
     market.setAvailable(id(7, number), true);
@@ -131,7 +168,11 @@ test('a canary goes to its node, admitted or not, and nowhere else', () => {
   expect(choosePinned(market, id(7, 1), wanted, 0)).toBeUndefined();
   market.setAvailable(id(7, 1), true);
   expect(choose(market, wanted, 0)).toBeUndefined();
-  expect(choosePinned(market, id(7, 1), wanted, 0)).toMatchObject({ node: { nodeId: id(7, 1) }, offer: undefined, gpus: [{ uuid: 'GPU-1-0' }] });
+  expect(choosePinned(market, id(7, 1), wanted, 0)).toMatchObject({
+    node: { nodeId: id(7, 1) },
+    offer: undefined,
+    gpus: [{ uuid: 'GPU-1-0' }],
+  });
   expect(choosePinned(market, id(7, 2), wanted, 0)).toBeUndefined();
 });
 
@@ -140,10 +181,19 @@ test('when all that fit are busy, a job is quoted at what will be free; when non
   market.putNode(aNode(1, 1));
   market.putOffer(anOffer(1, 5n));
   market.setAvailable(id(7, 1), true);
-  market.take({ leaseId: 'l', nodeId: id(7, 1), gpuUuids: ['GPU-1-0'], cpuMilli: 1_000, memoryMib: 512, scratchMib: 256 });
+  market.take({
+    leaseId: 'l',
+    nodeId: id(7, 1),
+    gpuUuids: ['GPU-1-0'],
+    cpuMilli: 1_000,
+    memoryMib: 512,
+    scratchMib: 256,
+  });
   expect(selectOffers(market, aSpec(), 0)).toMatchObject([{ offerId: id(9, 1), priceMicrosPerGpuHour: 5n }]);
   const tooMany = aSpec({ requirements: { ...aSpec().requirements, gpuCount: 2 } });
-  expect(() => selectOffers(market, tooMany, 0)).toThrow(expect.objectContaining({ reason: 'NO_FEASIBLE_OFFER' }) as Error);
+  expect(() => selectOffers(market, tooMany, 0)).toThrow(
+    expect.objectContaining({ reason: 'NO_FEASIBLE_OFFER' }) as Error,
+  );
 });
 
 test('a node that cools down counts as busy: jobs are quoted at it and wait', () => {

@@ -20,11 +20,16 @@ export function choose(market: Market, wanted: Wanted, nowMs: number): Choice | 
     if (isFeasible(candidate, wanted) && (!best || isBetter(candidate, best, wanted))) best = candidate;
   }
   if (!best) return undefined;
-  return { node: best.node, offer: best.offer, gpus: eligibleGpus(best, wanted).slice(0, wanted.requirements.gpuCount) };
+  return {
+    node: best.node,
+    offer: best.offer,
+    gpus: eligibleGpus(best, wanted).slice(0, wanted.requirements.gpuCount),
+  };
 }
 
 function isBetter(one: Candidate, other: Candidate, wanted: Wanted): boolean {
-  if (one.offer.reliabilityBps !== other.offer.reliabilityBps) return one.offer.reliabilityBps > other.offer.reliabilityBps;
+  if (one.offer.reliabilityBps !== other.offer.reliabilityBps)
+    return one.offer.reliabilityBps > other.offer.reliabilityBps;
   return eligibleGpus(one, wanted).length < eligibleGpus(other, wanted).length;
 }
 

@@ -75,7 +75,8 @@ function placesOf(market: Market, wanted: Wanted, nowMs: number, countMax: numbe
   const busy: Candidate[] = [];
   for (const candidate of market.candidates(nowMs)) {
     if (free.length >= countMax) break;
-    if (isFeasible(candidate, wanted)) free.push(...Array.from({ length: slotsFree(candidate, wanted) }, () => candidate));
+    if (isFeasible(candidate, wanted))
+      free.push(...Array.from({ length: slotsFree(candidate, wanted) }, () => candidate));
     else if (isFeasibleWhenFree(candidate, wanted)) busy.push(candidate);
   }
   return (free.length > 0 ? free : busy).slice(0, countMax);

@@ -3,32 +3,70 @@ import { aJob, aRun, aTask, at, aSpec, id, someTerms } from '../../test/builders
 import { eventsOfChange } from './events';
 import { isEnded, type Run } from './lease';
 import { decideReport, type LeaseReport, type ReportBody } from './report';
-import { budgetMs, endOfExit, endRun, EXIT_REASONS, FAULTS_PER_TASK_MAX, LOST_PER_TASK_MAX, lostEnd, refusedEnd, taskAfter } from './run-end';
+import {
+  budgetMs,
+  endOfExit,
+  endRun,
+  EXIT_REASONS,
+  FAULTS_PER_TASK_MAX,
+  LOST_PER_TASK_MAX,
+  lostEnd,
+  refusedEnd,
+  taskAfter,
+} from './run-end';
 
-const exited = (reason = 'EXITED', exitCode = 0): ReportBody => ({ kind: 'EXITED', reason, exitCode, cumulativeMs: 1n, artifacts: [{ path: 'a', bytes: 1n, sha256: 'ab' }] });
+const exited = (reason = 'EXITED', exitCode = 0): ReportBody => ({
+  kind: 'EXITED',
+  reason,
+  exitCode,
+  cumulativeMs: 1n,
+  artifacts: [{ path: 'a', bytes: 1n, sha256: 'ab' }],
+});
 const aReport = (body: ReportBody, more: Partial<LeaseReport> = {}): LeaseReport => ({
-  reportId: 'r', nodeId: id(7, 1), leaseId: id(6, 1), leaseToken: 7n, receiveTime: at(2_000), body, ...more,
+  reportId: 'r',
+  nodeId: id(7, 1),
+  leaseId: id(6, 1),
+  leaseToken: 7n,
+  receiveTime: at(2_000),
+  body,
+  ...more,
 });
 const NOW = at(3_000);
 
 test('a report of another node, of no lease, or under another token changes nothing', () => {
-  expect(decideReport(undefined, aReport({ kind: 'ACCEPTED' }), NOW)).toMatchObject({ outcome: 'REFUSED', reason: 'LEASE_UNKNOWN' });
-  expect(decideReport(aRun(), aReport({ kind: 'RUNNING' }, { nodeId: id(7, 2) }), NOW)).toMatchObject({ outcome: 'REFUSED', run: undefined });
+  expect(decideReport(undefined, aReport({ kind: 'ACCEPTED' }), NOW)).toMatchObject({
+    outcome: 'REFUSED',
+    reason: 'LEASE_UNKNOWN',
+  });
+  expect(decideReport(aRun(), aReport({ kind: 'RUNNING' }, { nodeId: id(7, 2) }), NOW)).toMatchObject({
+    outcome: 'REFUSED',
+    run: undefined,
+  });
   const run = aRun();
   for (const leaseToken of [6n, 8n]) {
-    expect(decideReport(run, aReport(exited(), { leaseToken }), NOW)).toMatchObject({ outcome: 'STALE', reason: 'TOKEN_STALE', run });
+    expect(decideReport(run, aReport(exited(), { leaseToken }), NOW)).toMatchObject({
+      outcome: 'STALE',
+      reason: 'TOKEN_STALE',
+      run,
+    });
   }
 });
 
 test('a late result of a lost run is refused, but its exit frees the GPUs early', () => {
   const lost = endRun(aRun({ state: 'RUNNING', startTime: at(10) }), lostEnd(), at(60_000));
   const late = decideReport(lost, aReport(exited()), at(62_000));
-  expect(late).toMatchObject({ outcome: 'STALE', reason: 'LEASE_ENDED', artifacts: [], run: { state: 'LOST', closeTime: at(62_000) } });
+  expect(late).toMatchObject({
+    outcome: 'STALE',
+    reason: 'LEASE_ENDED',
+    artifacts: [],
+    run: { state: 'LOST', closeTime: at(62_000) },
+  });
   expect(decideReport(lost, aReport({ kind: 'RUNNING' }), at(62_000)).run).toBe(lost);
 });
 
 test('the start is when dispatch received it, never before the grant and never in the future', () => {
-  const started = (receiveTime: Date): Date | undefined => decideReport(aRun(), aReport({ kind: 'RUNNING' }, { receiveTime }), NOW).run?.startTime;
+  const started = (receiveTime: Date): Date | undefined =>
+    decideReport(aRun(), aReport({ kind: 'RUNNING' }, { receiveTime }), NOW).run?.startTime;
   expect(started(at(2_000))).toEqual(at(2_000));
   expect(started(at(-5_000))).toEqual(at(0));
   expect(started(at(9_000))).toEqual(NOW);
@@ -41,11 +79,21 @@ test('a success after a cancel counts for nothing and its artifacts are not take
 });
 
 test('every exit reason has one meaning', () => {
-  const meaning = Object.fromEntries(EXIT_REASONS.map((reason) => [reason, `${endOfExit(reason, 1).state} ${endOfExit(reason, 1).fault}`]));
+  const meaning = Object.fromEntries(
+    EXIT_REASONS.map((reason) => [reason, `${endOfExit(reason, 1).state} ${endOfExit(reason, 1).fault}`]),
+  );
   expect(meaning).toEqual({
-    EXITED: 'FAILED CUSTOMER', CANCELLED: 'CANCELLED NONE', OOM: 'FAILED CUSTOMER', OOM_CHILD: 'FAILED CUSTOMER', DISK_FULL: 'FAILED CUSTOMER',
-    DEADLINE: 'FAILED CUSTOMER', IMAGE_NOT_FOUND: 'FAILED CUSTOMER', IMAGE_INVALID: 'FAILED CUSTOMER', START_FAILED: 'FAILED PROVIDER',
-    AGENT_RESTARTED: 'FAILED PROVIDER', FENCED: 'FAILED PROVIDER',
+    EXITED: 'FAILED CUSTOMER',
+    CANCELLED: 'CANCELLED NONE',
+    OOM: 'FAILED CUSTOMER',
+    OOM_CHILD: 'FAILED CUSTOMER',
+    DISK_FULL: 'FAILED CUSTOMER',
+    DEADLINE: 'FAILED CUSTOMER',
+    IMAGE_NOT_FOUND: 'FAILED CUSTOMER',
+    IMAGE_INVALID: 'FAILED CUSTOMER',
+    START_FAILED: 'FAILED PROVIDER',
+    AGENT_RESTARTED: 'FAILED PROVIDER',
+    FENCED: 'FAILED PROVIDER',
   });
   expect(endOfExit('EXITED', 0)).toMatchObject({ state: 'SUCCEEDED', fault: 'NONE' });
 });
@@ -58,24 +106,34 @@ test('whatever is reported in whatever order, a lease ends at most once and tell
     fc.constantFrom(...EXIT_REASONS).map((reason) => exited(reason, 0)),
   );
   fc.assert(
-    fc.property(fc.array(fc.record({ body, token: fc.constantFrom(7n, 7n, 7n, 6n), ms: fc.integer({ min: -100, max: 5_000 }) }), { maxLength: 12 }), (reports) => {
-      let run = aRun();
-      const story: string[] = ['granted'];
-      let results = 0;
-      for (const { body: said, token, ms } of reports) {
-        const before: Run = run;
-        const decision = decideReport(before, aReport(said, { leaseToken: token, receiveTime: at(ms) }), NOW);
-        if (isEnded(before)) expect(decision.outcome).not.toBe('APPLIED');
-        const told = eventsOfChange(before, decision.run ?? before);
-        run = told.run;
-        results += decision.artifacts.length > 0 ? 1 : 0;
-        story.push(...told.events.map(({ type }) => type.replace('lease-', '')));
-        expect(told.events.map((event) => ('version' in event ? event.version : 0n))).toEqual(told.events.map((_, index) => before.eventVersion + BigInt(index) + 1n));
-      }
-      expect(results).toBeLessThanOrEqual(1);
-      expect(['granted', 'granted started', 'granted ended closed', 'granted started ended closed']).toContain(story.join(' '));
-      if (run.endTime) expect(run.endTime.getTime()).toBeGreaterThanOrEqual((run.startTime ?? run.terms.grantTime).getTime());
-    }),
+    fc.property(
+      fc.array(fc.record({ body, token: fc.constantFrom(7n, 7n, 7n, 6n), ms: fc.integer({ min: -100, max: 5_000 }) }), {
+        maxLength: 12,
+      }),
+      (reports) => {
+        let run = aRun();
+        const story: string[] = ['granted'];
+        let results = 0;
+        for (const { body: said, token, ms } of reports) {
+          const before: Run = run;
+          const decision = decideReport(before, aReport(said, { leaseToken: token, receiveTime: at(ms) }), NOW);
+          if (isEnded(before)) expect(decision.outcome).not.toBe('APPLIED');
+          const told = eventsOfChange(before, decision.run ?? before);
+          run = told.run;
+          results += decision.artifacts.length > 0 ? 1 : 0;
+          story.push(...told.events.map(({ type }) => type.replace('lease-', '')));
+          expect(told.events.map((event) => ('version' in event ? event.version : 0n))).toEqual(
+            told.events.map((_, index) => before.eventVersion + BigInt(index) + 1n),
+          );
+        }
+        expect(results).toBeLessThanOrEqual(1);
+        expect(['granted', 'granted started', 'granted ended closed', 'granted started ended closed']).toContain(
+          story.join(' '),
+        );
+        if (run.endTime)
+          expect(run.endTime.getTime()).toBeGreaterThanOrEqual((run.startTime ?? run.terms.grantTime).getTime());
+      },
+    ),
     { numRuns: 500 },
   );
 });
@@ -85,7 +143,8 @@ const after = (run: Run, task = aTask(), maxRetries = 0): string => {
   const next = taskAfter(task, closed(run), aJob({ spec: aSpec({ maxRetries }) }));
   return `${next.state} ${next.reason}`.trim();
 };
-const ended = (reason: string, exitCode = 0): Run => endRun(aRun({ state: 'RUNNING', startTime: at(0) }), endOfExit(reason, exitCode), at(1_000));
+const ended = (reason: string, exitCode = 0): Run =>
+  endRun(aRun({ state: 'RUNNING', startTime: at(0) }), endOfExit(reason, exitCode), at(1_000));
 
 test('a task is tried again as its policy and the fault say', () => {
   expect(after(ended('EXITED'))).toBe('SUCCEEDED');
@@ -107,7 +166,10 @@ test('the customer’s runs share one budget; the provider’s spoiled ones cost
   expect(budgetMs(ended('START_FAILED'))).toBe(0);
   expect(budgetMs(endRun(aRun(), endOfExit('OOM', 1), at(500)))).toBe(0);
   expect(after(ended('OOM'), aTask({ usedMs: 58_500 }), 10)).toBe('FAILED DEADLINE');
-  expect(taskAfter(aTask(), closed(ended('OOM')), aJob({ spec: aSpec({ maxRetries: 1 }) }))).toMatchObject({ usedMs: 1_000, failureCount: 1 });
+  expect(taskAfter(aTask(), closed(ended('OOM')), aJob({ spec: aSpec({ maxRetries: 1 }) }))).toMatchObject({
+    usedMs: 1_000,
+    failureCount: 1,
+  });
 });
 
 test('a stop for lack of time is no cancel: the result still counts', () => {

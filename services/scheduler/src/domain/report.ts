@@ -12,7 +12,13 @@ export type ReportBody =
   | { readonly kind: 'ACCEPTED' }
   | { readonly kind: 'REFUSED'; readonly reason: string }
   | { readonly kind: 'RUNNING' }
-  | { readonly kind: 'EXITED'; readonly exitCode: number; readonly reason: string; readonly cumulativeMs: bigint; readonly artifacts: readonly Artifact[] };
+  | {
+      readonly kind: 'EXITED';
+      readonly exitCode: number;
+      readonly reason: string;
+      readonly cumulativeMs: bigint;
+      readonly artifacts: readonly Artifact[];
+    };
 
 /** One report of an agent, as dispatch received it. */
 export interface LeaseReport {
@@ -40,8 +46,14 @@ export interface ReportDecision {
  * late word about an ended one is stale, but an Exited still frees its GPUs early.
  */
 export function decideReport(run: Run | undefined, report: LeaseReport, now: Date): ReportDecision {
-  const decline = (outcome: ReportOutcome, reason: string, changed = run): ReportDecision => ({ outcome, reason, run: changed, artifacts: [] });
-  if (!run || run.terms.nodeId !== report.nodeId) return { outcome: 'REFUSED', reason: 'LEASE_UNKNOWN', run: undefined, artifacts: [] };
+  const decline = (outcome: ReportOutcome, reason: string, changed = run): ReportDecision => ({
+    outcome,
+    reason,
+    run: changed,
+    artifacts: [],
+  });
+  if (!run || run.terms.nodeId !== report.nodeId)
+    return { outcome: 'REFUSED', reason: 'LEASE_UNKNOWN', run: undefined, artifacts: [] };
   if (run.terms.leaseToken !== report.leaseToken) return decline('STALE', 'TOKEN_STALE');
   if (isEnded(run)) {
     const confirmed = report.body.kind === 'EXITED' && !run.closeTime;

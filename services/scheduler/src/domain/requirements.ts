@@ -19,17 +19,32 @@ export const wantedOf = (spec: JobSpec, priceMicrosMax?: bigint): Wanted => ({
 
 /** Stable words; an explanation counts offers by the first that they fail, in this order. */
 export const REQUIREMENT_NAMES = [
-  'GPU_MODEL', 'GPU_COUNT', 'VRAM', 'CPU', 'MEMORY', 'SCRATCH', 'REGION', 'PRICE', 'RELIABILITY',
-  'REAL_GPUS', 'NETWORK', 'RENTAL_TIME', 'UNSCHEDULABLE', 'OFFLINE', 'BUSY',
+  'GPU_MODEL',
+  'GPU_COUNT',
+  'VRAM',
+  'CPU',
+  'MEMORY',
+  'SCRATCH',
+  'REGION',
+  'PRICE',
+  'RELIABILITY',
+  'REAL_GPUS',
+  'NETWORK',
+  'RENTAL_TIME',
+  'UNSCHEDULABLE',
+  'OFFLINE',
+  'BUSY',
 ] as const;
 export type RequirementName = (typeof REQUIREMENT_NAMES)[number];
 
 type Check = (candidate: Candidate, wanted: Wanted) => boolean;
 
-const ofModel = ({ node, offer }: Candidate): readonly Gpu[] => node.gpus.filter((gpu) => gpu.gpuModelId === offer.gpuModelId);
+const ofModel = ({ node, offer }: Candidate): readonly Gpu[] =>
+  node.gpus.filter((gpu) => gpu.gpuModelId === offer.gpuModelId);
 
 const CHECKS: Readonly<Record<RequirementName, Check>> = {
-  GPU_MODEL: ({ offer }, { requirements: { gpuModelIds } }) => gpuModelIds.length === 0 || gpuModelIds.includes(offer.gpuModelId),
+  GPU_MODEL: ({ offer }, { requirements: { gpuModelIds } }) =>
+    gpuModelIds.length === 0 || gpuModelIds.includes(offer.gpuModelId),
   GPU_COUNT: (candidate, { requirements }) => ofModel(candidate).length >= requirements.gpuCount,
   VRAM: (candidate, { requirements }) =>
     ofModel(candidate).filter(({ vramMib }) => vramMib >= requirements.minVramMib).length >= requirements.gpuCount,
@@ -46,7 +61,8 @@ const CHECKS: Readonly<Record<RequirementName, Check>> = {
   REAL_GPUS: ({ offer, node }, { requirements }) => !requirements.realGpusOnly || !(offer.emulated || node.emulated),
   NETWORK: ({ offer, node }, { network }) => network === 'NONE' || (offer.networkAllowed && node.networkAllowed),
   RENTAL_TIME: ({ offer }, { maxRunSeconds }) =>
-    maxRunSeconds >= offer.minRentalSeconds && (offer.maxRentalSeconds === 0 || maxRunSeconds <= offer.maxRentalSeconds),
+    maxRunSeconds >= offer.minRentalSeconds &&
+    (offer.maxRentalSeconds === 0 || maxRunSeconds <= offer.maxRentalSeconds),
   UNSCHEDULABLE: ({ node }) => node.schedulable,
   OFFLINE: ({ available }) => available,
   BUSY: (candidate, wanted) => slotsFree(candidate, wanted) >= 1,
@@ -54,10 +70,12 @@ const CHECKS: Readonly<Record<RequirementName, Check>> = {
 
 const IGNORING_BUSY = REQUIREMENT_NAMES.filter((name) => name !== 'BUSY');
 
-export const isFeasible = (candidate: Candidate, wanted: Wanted): boolean => REQUIREMENT_NAMES.every((name) => CHECKS[name](candidate, wanted));
+export const isFeasible = (candidate: Candidate, wanted: Wanted): boolean =>
+  REQUIREMENT_NAMES.every((name) => CHECKS[name](candidate, wanted));
 
 /** It could run there if nobody else did. */
-export const isFeasibleWhenFree = (candidate: Candidate, wanted: Wanted): boolean => IGNORING_BUSY.every((name) => CHECKS[name](candidate, wanted));
+export const isFeasibleWhenFree = (candidate: Candidate, wanted: Wanted): boolean =>
+  IGNORING_BUSY.every((name) => CHECKS[name](candidate, wanted));
 
 export const firstFailed = (candidate: Candidate, wanted: Wanted): RequirementName | undefined =>
   REQUIREMENT_NAMES.find((name) => !CHECKS[name](candidate, wanted));
@@ -71,5 +89,13 @@ export function slotsFree(candidate: Candidate, wanted: Wanted): number {
   const { gpuCount, cpuMilli, memoryMib, scratchMib } = wanted.requirements;
   const { free } = candidate;
   const byGpu = Math.floor(eligibleGpus(candidate, wanted).length / gpuCount);
-  return Math.max(0, Math.min(byGpu, Math.floor(free.cpuMilli / cpuMilli), Math.floor(free.memoryMib / memoryMib), Math.floor(free.scratchMib / scratchMib)));
+  return Math.max(
+    0,
+    Math.min(
+      byGpu,
+      Math.floor(free.cpuMilli / cpuMilli),
+      Math.floor(free.memoryMib / memoryMib),
+      Math.floor(free.scratchMib / scratchMib),
+    ),
+  );
 }

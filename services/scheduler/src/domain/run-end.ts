@@ -16,16 +16,28 @@ const CUSTOMER_REASONS = ['OOM', 'OOM_CHILD', 'DISK_FULL', 'DEADLINE', 'OUTPUT_I
 /** No other node would find them either. */
 const IMAGE_REASONS = ['IMAGE_NOT_FOUND', 'IMAGE_INVALID', 'INPUT_INVALID'];
 const PROVIDER_REASONS = ['START_FAILED', 'AGENT_RESTARTED', 'FENCED', 'NODE_LOST'];
-export const EXIT_REASONS = ['EXITED', 'CANCELLED', ...CUSTOMER_REASONS, ...IMAGE_REASONS, ...PROVIDER_REASONS] as const;
+export const EXIT_REASONS = [
+  'EXITED',
+  'CANCELLED',
+  ...CUSTOMER_REASONS,
+  ...IMAGE_REASONS,
+  ...PROVIDER_REASONS,
+] as const;
 
-const end = (state: RunState, reason: string, fault: Fault, exitCode = 0): RunEnd => ({ state, reason, fault, exitCode });
+const end = (state: RunState, reason: string, fault: Fault, exitCode = 0): RunEnd => ({
+  state,
+  reason,
+  fault,
+  exitCode,
+});
 
 /** What an agent's Exited report means; an unknown reason is the provider's fault. */
 export function endOfExit(reason: string, exitCode: number): RunEnd {
   if (reason === 'EXITED' && exitCode === 0) return end('SUCCEEDED', reason, 'NONE');
   if (reason === 'EXITED') return end('FAILED', 'EXIT_CODE', 'CUSTOMER', exitCode);
   if (reason === 'CANCELLED') return end('CANCELLED', reason, 'NONE', exitCode);
-  if (CUSTOMER_REASONS.includes(reason) || IMAGE_REASONS.includes(reason)) return end('FAILED', reason, 'CUSTOMER', exitCode);
+  if (CUSTOMER_REASONS.includes(reason) || IMAGE_REASONS.includes(reason))
+    return end('FAILED', reason, 'CUSTOMER', exitCode);
   return end('FAILED', reason, 'PROVIDER', exitCode);
 }
 
@@ -37,8 +49,16 @@ export const restartedEnd = (): RunEnd => end('FAILED', 'AGENT_RESTARTED', 'PROV
 
 /** Ends a run. A stopped run's success counts for nothing: cancel wins, the time used is still the customer's. */
 export function endRun(run: Run, how: RunEnd, endTime: Date): Run {
-  const outcome = run.stopReason === 'CANCELLED' && how.fault !== 'PROVIDER' ? { ...cancelledEnd(), exitCode: how.exitCode } : how;
-  return { ...run, state: moved(RUN_NEXT, run.state, outcome.state), reason: outcome.reason, fault: outcome.fault, exitCode: outcome.exitCode, endTime };
+  const outcome =
+    run.stopReason === 'CANCELLED' && how.fault !== 'PROVIDER' ? { ...cancelledEnd(), exitCode: how.exitCode } : how;
+  return {
+    ...run,
+    state: moved(RUN_NEXT, run.state, outcome.state),
+    reason: outcome.reason,
+    fault: outcome.fault,
+    exitCode: outcome.exitCode,
+    endTime,
+  };
 }
 
 /** Time of a run that its task's budget pays for: the customer's, from the Running report on. */

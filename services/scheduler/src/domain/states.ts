@@ -4,7 +4,16 @@ export type JobState = (typeof JOB_STATES)[number];
 export const TASK_STATES = ['BLOCKED', 'QUEUED', 'LEASED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
 export type TaskState = (typeof TASK_STATES)[number];
 
-export const RUN_STATES = ['OFFERED', 'ACCEPTED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'LOST', 'REFUSED'] as const;
+export const RUN_STATES = [
+  'OFFERED',
+  'ACCEPTED',
+  'RUNNING',
+  'SUCCEEDED',
+  'FAILED',
+  'CANCELLED',
+  'LOST',
+  'REFUSED',
+] as const;
 export type RunState = (typeof RUN_STATES)[number];
 
 /** Whose fault the end of a run was; PROVIDER and PLATFORM make it free of charge. */

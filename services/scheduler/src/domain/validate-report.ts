@@ -44,7 +44,12 @@ function checkReason(found: Violations, field: string, reason: string): void {
 
 function checkExit(found: Violations, exit: Extract<LeaseReport['body'], { kind: 'EXITED' }>): void {
   found.range('exited.exit_code', exit.exitCode, 0, REPORT_LIMITS.exitCodeMax);
-  found.check('exited.reason', EXIT_REASONS.some((known) => known === exit.reason), 'UNKNOWN', `must be one of ${EXIT_REASONS.join(', ')}`);
+  found.check(
+    'exited.reason',
+    EXIT_REASONS.some((known) => known === exit.reason),
+    'UNKNOWN',
+    `must be one of ${EXIT_REASONS.join(', ')}`,
+  );
   found.check('exited.cumulative_ms', exit.cumulativeMs >= 0n, 'OUT_OF_RANGE', 'must not be negative');
   if (!found.count('exited.artifacts', exit.artifacts.length, 0, REPORT_LIMITS.artifactsMax)) return;
   const seen = new Set<string>();

@@ -36,7 +36,15 @@ test.each<[string, Partial<JobSpecInput>]>([
   ['spec.inputs[0].sha256', { inputs: [{ sha256: 'AB', path: 'a' }] }],
   ['spec.inputs[0].path', { inputs: [{ sha256: 'ab'.repeat(32), path: '../a' }] }],
   ['spec.inputs[0].path', { inputs: [{ sha256: 'ab'.repeat(32), path: 'tasks/0/a' }] }],
-  ['spec.inputs[1].path', { inputs: [{ sha256: 'ab'.repeat(32), path: 'a' }, { sha256: 'ab'.repeat(32), path: 'a' }] }],
+  [
+    'spec.inputs[1].path',
+    {
+      inputs: [
+        { sha256: 'ab'.repeat(32), path: 'a' },
+        { sha256: 'ab'.repeat(32), path: 'a' },
+      ],
+    },
+  ],
   ['spec.output_path', { outputPath: 'a/../b' }],
   ['spec.network', { network: 'UNRECOGNIZED' }],
   ['spec.labels', { labels: { 'Not Good': '' } }],
@@ -56,8 +64,19 @@ test.each<[string, Partial<JobSpecInput>]>([
 });
 
 test('all violations come at once, and defaults are filled in', () => {
-  expect(violated({ command: [], maxRunSeconds: 0, taskCount: -1 })).toEqual(['spec.command', 'spec.task_count', 'spec.max_run_seconds']);
+  expect(violated({ command: [], maxRunSeconds: 0, taskCount: -1 })).toEqual([
+    'spec.command',
+    'spec.task_count',
+    'spec.max_run_seconds',
+  ]);
   const { spec } = validateSpec(aSpecInput({ taskCount: 0, network: 'UNSPECIFIED' }));
-  expect(spec).toMatchObject({ taskCount: 1, network: 'NONE', maxRetries: 0, requirements: { gpuCount: 1, cpuMilli: 1_000, memoryMib: 512, scratchMib: 256 } });
-  expect(() => validateSpec(undefined)).toThrow(expect.objectContaining({ violations: [expect.objectContaining({ field: 'spec' })] }) as Error);
+  expect(spec).toMatchObject({
+    taskCount: 1,
+    network: 'NONE',
+    maxRetries: 0,
+    requirements: { gpuCount: 1, cpuMilli: 1_000, memoryMib: 512, scratchMib: 256 },
+  });
+  expect(() => validateSpec(undefined)).toThrow(
+    expect.objectContaining({ violations: [expect.objectContaining({ field: 'spec' })] }) as Error,
+  );
 });

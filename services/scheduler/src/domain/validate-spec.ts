@@ -53,7 +53,10 @@ const REGION = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/;
 const NUL = '\0';
 
 /** Fills in the defaults. Throws `invalid` with every violation at once; field names start with `field`. */
-export function validateSpec(input: JobSpecInput | undefined, field = 'spec'): { spec: JobSpec; secrets: readonly Secret[] } {
+export function validateSpec(
+  input: JobSpecInput | undefined,
+  field = 'spec',
+): { spec: JobSpec; secrets: readonly Secret[] } {
   if (input === undefined) throwMissing(field);
   const found = new Violations(field);
   const requirements = input.requirements ?? NO_REQUIREMENTS;
@@ -67,7 +70,12 @@ export function validateSpec(input: JobSpecInput | undefined, field = 'spec'): {
   found.range('max_run_seconds', input.maxRunSeconds, 1, SPEC_LIMITS.runSecondsMax);
   checkInputs(found, input.inputs);
   checkPath(found, 'output_path', input.outputPath, true);
-  found.check('network', ['NONE', 'INTERNET', 'UNSPECIFIED'].includes(input.network), 'UNKNOWN', 'must be NONE or INTERNET');
+  found.check(
+    'network',
+    ['NONE', 'INTERNET', 'UNSPECIFIED'].includes(input.network),
+    'UNKNOWN',
+    'must be NONE or INTERNET',
+  );
   checkLabels(found, input.labels);
   found.range('retry.max_retries', input.retry?.maxRetries ?? 0, 0, SPEC_LIMITS.retriesMax);
   refuseInvalid(found.list);
@@ -88,7 +96,11 @@ function normalise(input: JobSpecInput, requirements: Requirements): JobSpec {
     env: input.env,
     secretNames: input.secrets.map(({ name }) => name),
     taskCount: input.taskCount || DEFAULTS.taskCount,
-    finalTask: input.finalTask && { command: input.finalTask.command, env: input.finalTask.env, outputPath: input.finalTask.outputPath },
+    finalTask: input.finalTask && {
+      command: input.finalTask.command,
+      env: input.finalTask.env,
+      outputPath: input.finalTask.outputPath,
+    },
     requirements: {
       ...requirements,
       gpuCount: requirements.gpuCount || DEFAULTS.gpuCount,
@@ -109,7 +121,8 @@ function checkImage(found: Violations, image: JobSpecInput['image']): void {
   if (!image) return found.add('image', 'REQUIRED', 'must be set');
   found.check('image.digest', DIGEST.test(image.digest), 'MALFORMED', 'must be sha256: and 64 hexadecimal digits');
   found.length('image.reference', image.reference, 0, SPEC_LIMITS.imageReferenceLengthMax);
-  const named = image.reference === '' || REPOSITORY.test(image.reference.slice(0, SPEC_LIMITS.imageReferenceLengthMax));
+  const named =
+    image.reference === '' || REPOSITORY.test(image.reference.slice(0, SPEC_LIMITS.imageReferenceLengthMax));
   found.check('image.reference', named, 'MALFORMED', 'must be empty or a repository without a tag');
 }
 
@@ -122,7 +135,12 @@ function checkEnv(found: Violations, field: string, env: Readonly<Record<string,
   const entries = Object.entries(env);
   if (!found.count(field, entries.length, 0, SPEC_LIMITS.envEntriesMax)) return;
   for (const [name, value] of entries) {
-    found.check(field, VARIABLE_NAME.test(name), 'MALFORMED_KEY', 'names are letters, digits and underscores, at most 128');
+    found.check(
+      field,
+      VARIABLE_NAME.test(name),
+      'MALFORMED_KEY',
+      'names are letters, digits and underscores, at most 128',
+    );
     checkText(found, `${field}[${name.slice(0, 128)}]`, value, SPEC_LIMITS.envValueLengthMax);
   }
 }
@@ -131,7 +149,12 @@ function checkSecrets(found: Violations, { secrets, env }: JobSpecInput): void {
   if (!found.count('secrets', secrets.length, 0, SPEC_LIMITS.secretsMax)) return;
   const seen = new Set(Object.keys(env));
   secrets.forEach(({ name, value }, index) => {
-    found.check(`secrets[${index}].name`, VARIABLE_NAME.test(name), 'MALFORMED', 'must be letters, digits and underscores, at most 128');
+    found.check(
+      `secrets[${index}].name`,
+      VARIABLE_NAME.test(name),
+      'MALFORMED',
+      'must be letters, digits and underscores, at most 128',
+    );
     found.check(`secrets[${index}].name`, !seen.has(name), 'DUPLICATE', 'is used by another secret or variable');
     checkText(found, `secrets[${index}].value`, value, SPEC_LIMITS.secretValueLengthMax);
     seen.add(name);
@@ -148,10 +171,14 @@ function checkRequirements(found: Violations, wanted: Requirements): void {
   const at = (name: string): string => `requirements.${name}`;
   const models = wanted.gpuModelIds;
   if (found.count(at('gpu_model_ids'), models.length, 0, SPEC_LIMITS.gpuModelsMax)) {
-    models.forEach((id, index) => found.check(at(`gpu_model_ids[${index}]`), MODEL_ID.test(id), 'MALFORMED', 'is not a gpu_model_id'));
+    models.forEach((id, index) =>
+      found.check(at(`gpu_model_ids[${index}]`), MODEL_ID.test(id), 'MALFORMED', 'is not a gpu_model_id'),
+    );
   }
   if (found.count(at('regions'), wanted.regions.length, 0, SPEC_LIMITS.regionsMax)) {
-    wanted.regions.forEach((region, index) => found.check(at(`regions[${index}]`), REGION.test(region), 'MALFORMED', 'is not a region'));
+    wanted.regions.forEach((region, index) =>
+      found.check(at(`regions[${index}]`), REGION.test(region), 'MALFORMED', 'is not a region'),
+    );
   }
   found.range(at('gpu_count'), wanted.gpuCount, 0, SPEC_LIMITS.gpuCountMax);
   found.range(at('min_vram_mib'), wanted.minVramMib, 0, SPEC_LIMITS.vramMibMax);
@@ -169,7 +196,12 @@ function checkInputs(found: Violations, inputs: readonly InputArtifact[]): void 
     found.check(`inputs[${index}].sha256`, SHA256.test(sha256), 'MALFORMED', 'must be 64 hexadecimal digits');
     checkPath(found, `inputs[${index}].path`, path, false);
     // The artifacts of earlier tasks are mounted there.
-    found.check(`inputs[${index}].path`, path !== 'tasks' && !path.startsWith('tasks/'), 'RESERVED', 'tasks/ is reserved');
+    found.check(
+      `inputs[${index}].path`,
+      path !== 'tasks' && !path.startsWith('tasks/'),
+      'RESERVED',
+      'tasks/ is reserved',
+    );
     found.check(`inputs[${index}].path`, !seen.has(path), 'DUPLICATE', 'is used by another input');
     seen.add(path);
   });
@@ -197,4 +229,6 @@ function checkPath(found: Violations, field: string, path: string, optional: boo
 
 /** A path that stays where it is mounted. */
 export const isRelativePath = (path: string): boolean =>
-  !path.includes(NUL) && !path.includes('\\') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  !path.includes(NUL) &&
+  !path.includes('\\') &&
+  path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');

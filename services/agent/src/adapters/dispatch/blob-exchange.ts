@@ -13,7 +13,12 @@ const FETCH_TRIES = 6;
 /** Too large or too many for the moment: which of the two shows only by trying. */
 const FULL_TRIES = 8;
 const RETRY_PAUSE_MS = 500;
-const RETRIED: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.ABORTED, status.RESOURCE_EXHAUSTED, status.CANCELLED]);
+const RETRIED: ReadonlySet<status> = new Set([
+  status.UNAVAILABLE,
+  status.ABORTED,
+  status.RESOURCE_EXHAUSTED,
+  status.CANCELLED,
+]);
 
 /** Blobs and artifacts over the platform channel, on behalf of a held lease. */
 export class GrpcBlobExchange extends BlobExchange {
@@ -29,12 +34,13 @@ export class GrpcBlobExchange extends BlobExchange {
   }
 
   async upload(lease: LeaseRef, artifact: CollectedArtifact, wanted: () => boolean): Promise<void> {
-    for (let fullTries = 0; ; ) {
+    for (let fullTries = 0; ;) {
       try {
         return await this.uploadOnce(lease, artifact);
       } catch (error) {
         fullTries += (error as ServiceError).code === status.RESOURCE_EXHAUSTED ? 1 : 0;
-        if (fullTries >= FULL_TRIES) throw new OutputInvalid(`the platform does not take ${artifact.path}: ${(error as ServiceError).details}`);
+        if (fullTries >= FULL_TRIES)
+          throw new OutputInvalid(`the platform does not take ${artifact.path}: ${(error as ServiceError).details}`);
         if (!isRetried(error)) throw new UploadRefused(`artifact ${artifact.path}: ${String(error)}`);
         if (!wanted()) throw new UploadRefused('the lease ended before its artifacts were delivered');
         await pause(this.alarms, RETRY_PAUSE_MS);
@@ -45,7 +51,9 @@ export class GrpcBlobExchange extends BlobExchange {
   private async uploadOnce(lease: LeaseRef, artifact: CollectedArtifact): Promise<void> {
     let settle: (error: ServiceError | null) => void = () => undefined;
     let ended = false;
-    const answered = new Promise<void>((resolve, reject) => (settle = (error) => (error === null ? resolve() : reject(error))));
+    const answered = new Promise<void>(
+      (resolve, reject) => (settle = (error) => (error === null ? resolve() : reject(error))),
+    );
     const call = this.channel.client.uploadArtifact({ deadline: deadline() }, (error) => {
       ended = true;
       settle(error);
@@ -58,10 +66,16 @@ export class GrpcBlobExchange extends BlobExchange {
         answered.then(resolve, resolve);
       });
     };
-    const header = { leaseId: lease.leaseId, leaseToken: lease.leaseToken, sha256: hexOf(artifact.digest), bytes: BigInt(artifact.sizeBytes) };
+    const header = {
+      leaseId: lease.leaseId,
+      leaseToken: lease.leaseToken,
+      sha256: hexOf(artifact.digest),
+      bytes: BigInt(artifact.sizeBytes),
+    };
     await write({ header, chunk: Buffer.alloc(0) });
     for await (const bytes of artifact.open()) {
-      for (let at = 0; at < bytes.length && !ended; at += CHUNK_BYTES) await write({ chunk: Buffer.from(bytes.subarray(at, at + CHUNK_BYTES)) });
+      for (let at = 0; at < bytes.length && !ended; at += CHUNK_BYTES)
+        await write({ chunk: Buffer.from(bytes.subarray(at, at + CHUNK_BYTES)) });
     }
     if (!ended) call.end();
     await answered;

@@ -3,7 +3,12 @@ import type { Inventory } from '../inventory/inventory';
 import type { HelloFacts } from './proto';
 
 /** What the agent says of itself when a stream opens; the same for a whole life. */
-export function helloFacts(inventory: Inventory, bootId: string, containerDriver: string, networkAllowed: boolean): HelloFacts {
+export function helloFacts(
+  inventory: Inventory,
+  bootId: string,
+  containerDriver: string,
+  networkAllowed: boolean,
+): HelloFacts {
   const { gpus, cpuMilli, memoryMib, scratchMib, networkMbps, driverVersion, emulated } = inventory;
   return {
     protocolVersion: PROTOCOL_VERSION,

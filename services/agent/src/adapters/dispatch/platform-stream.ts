@@ -96,7 +96,9 @@ export class PlatformStream extends PlatformLink {
     call.on('error', (error) => lost(error.message));
     call.on('end', () => lost('the platform ended the stream'));
     this.disarmWelcome();
-    this.disarmWelcome = this.parts.alarms.after(this.parts.timers.heartbeatMs * WELCOME_HEARTBEATS, () => lost('no welcome'));
+    this.disarmWelcome = this.parts.alarms.after(this.parts.timers.heartbeatMs * WELCOME_HEARTBEATS, () =>
+      lost('no welcome'),
+    );
     this.listener?.connected();
   }
 

@@ -27,9 +27,23 @@ const OUTCOMES: Partial<Record<LeaseReportOutcome, ReportOutcome>> = {
 export function toProtoFrame(message: AgentMessage, hello: HelloFacts): AgentFrame {
   switch (message.type) {
     case 'hello':
-      return { frame: { $case: 'hello', value: { ...hello, leases: message.leases.map(toProtoLease), draining: message.draining } } };
+      return {
+        frame: {
+          $case: 'hello',
+          value: { ...hello, leases: message.leases.map(toProtoLease), draining: message.draining },
+        },
+      };
     case 'heartbeat':
-      return { frame: { $case: 'heartbeat', value: { sequence: BigInt(message.sequence), leases: message.leases.map(toProtoLease), draining: message.draining } } };
+      return {
+        frame: {
+          $case: 'heartbeat',
+          value: {
+            sequence: BigInt(message.sequence),
+            leases: message.leases.map(toProtoLease),
+            draining: message.draining,
+          },
+        },
+      };
     case 'report':
       return { frame: { $case: 'report', value: toProtoReport(message.report) } };
     case 'usage':
@@ -38,7 +52,13 @@ export function toProtoFrame(message: AgentMessage, hello: HelloFacts): AgentFra
       return {
         frame: {
           $case: 'log',
-          value: { ...toProtoLease(message.lease), offsetBytes: BigInt(message.offsetBytes), data: Buffer.from(message.data), cut: message.cut, end: message.end },
+          value: {
+            ...toProtoLease(message.lease),
+            offsetBytes: BigInt(message.offsetBytes),
+            data: Buffer.from(message.data),
+            cut: message.cut,
+            end: message.end,
+          },
         },
       };
   }
@@ -50,16 +70,27 @@ export function fromProtoFrame({ frame }: ServerFrame, verify: VerifyOffer): Pla
     case 'welcome':
       return { type: 'welcome', heartbeatMs: frame.value.heartbeatMs, selfFenceMs: frame.value.selfFenceMs };
     case 'heartbeatAck':
-      return { type: 'heartbeat-ack', sequence: Number(frame.value.sequence), renewedLeaseIds: frame.value.renewedLeaseIds };
+      return {
+        type: 'heartbeat-ack',
+        sequence: Number(frame.value.sequence),
+        renewedLeaseIds: frame.value.renewedLeaseIds,
+      };
     case 'offer': {
       if (!verify(frame.value.offer, frame.value.signature)) return null;
       return { type: 'offer', offer: fromProtoOffer(decodeStrict(ProtoLeaseOffer, frame.value.offer)) };
     }
     case 'stop':
-      return { type: 'stop', leaseId: frame.value.leaseId, leaseToken: frame.value.leaseToken, reason: frame.value.reason };
+      return {
+        type: 'stop',
+        leaseId: frame.value.leaseId,
+        leaseToken: frame.value.leaseToken,
+        reason: frame.value.reason,
+      };
     case 'reportAck': {
       const outcome = OUTCOMES[frame.value.outcome];
-      return outcome === undefined ? null : { type: 'report-ack', reportId: frame.value.reportId, outcome, reason: frame.value.reason };
+      return outcome === undefined
+        ? null
+        : { type: 'report-ack', reportId: frame.value.reportId, outcome, reason: frame.value.reason };
     }
     case 'usageAck':
       return { type: 'usage-ack', bootId: frame.value.bootId, lastSequence: Number(frame.value.lastSequence) };
@@ -83,7 +114,8 @@ function fromProtoOffer(offer: ProtoLeaseOffer): LeaseOffer {
     command: offer.command,
     env: { ...offer.env, ...Object.fromEntries(offer.secrets.map((secret) => [secret.name, secret.value])) },
     inputs: inputsOf(offer),
-    outputPath: offer.outputPath === '' || offer.outputPath.startsWith('/') ? offer.outputPath : `/scratch/${offer.outputPath}`,
+    outputPath:
+      offer.outputPath === '' || offer.outputPath.startsWith('/') ? offer.outputPath : `/scratch/${offer.outputPath}`,
     network: spec?.network === NetworkPolicy.INTERNET,
     cpuMilli: orDefault(requirements?.cpuMilli, DEFAULT_CPU_MILLI),
     memoryMib: orDefault(requirements?.memoryMib, DEFAULT_MEMORY_MIB),
@@ -96,8 +128,11 @@ function fromProtoOffer(offer: ProtoLeaseOffer): LeaseOffer {
 /** The job's own inputs and the earlier tasks' artifacts; an offer may name the former in both places. */
 function inputsOf({ spec, inputs }: ProtoLeaseOffer): LeaseOffer['inputs'] {
   const all = [...(spec?.inputs ?? []), ...inputs];
-  const isFirst = (path: string, sha256: string, index: number): boolean => all.findIndex((input) => input.path === path && input.sha256 === sha256) === index;
-  return all.filter(({ path, sha256 }, index) => isFirst(path, sha256, index)).map(({ path, sha256 }) => ({ digest: toDigest(sha256), path }));
+  const isFirst = (path: string, sha256: string, index: number): boolean =>
+    all.findIndex((input) => input.path === path && input.sha256 === sha256) === index;
+  return all
+    .filter(({ path, sha256 }, index) => isFirst(path, sha256, index))
+    .map(({ path, sha256 }) => ({ digest: toDigest(sha256), path }));
 }
 
 function toProtoReport({ reportId, leaseId, leaseToken, body }: Report): ProtoReport {
@@ -110,8 +145,18 @@ function toProtoReport({ reportId, leaseId, leaseToken, body }: Report): ProtoRe
     case 'running':
       return { ...lease, report: { $case: 'running', value: {} } };
     case 'exited': {
-      const artifacts = body.artifacts.map(({ path, sizeBytes, digest }) => ({ path, bytes: BigInt(sizeBytes), sha256: hexOf(digest) }));
-      return { ...lease, report: { $case: 'exited', value: { exitCode: body.exitCode, reason: body.reason, cumulativeMs: BigInt(body.cumulativeMs), artifacts } } };
+      const artifacts = body.artifacts.map(({ path, sizeBytes, digest }) => ({
+        path,
+        bytes: BigInt(sizeBytes),
+        sha256: hexOf(digest),
+      }));
+      return {
+        ...lease,
+        report: {
+          $case: 'exited',
+          value: { exitCode: body.exitCode, reason: body.reason, cumulativeMs: BigInt(body.cumulativeMs), artifacts },
+        },
+      };
     }
   }
 }

@@ -20,6 +20,10 @@ export function sealBlock(nodeId: string, key: KeyObject, generation: () => numb
         final: tick.final,
       })),
     }).finish();
-    return SignedUsageBlock.encode({ block: Buffer.from(block), signature: sign(null, block, key), generation: generation() }).finish();
+    return SignedUsageBlock.encode({
+      block: Buffer.from(block),
+      signature: sign(null, block, key),
+      generation: generation(),
+    }).finish();
   };
 }

@@ -5,7 +5,12 @@ import { SHM_BYTES, TASK_UID } from '../runc/runtime-spec';
 import { seccompProfile } from '../runc/seccomp';
 
 /** Docker's create request of one run: the same walls as the runc specification. */
-export function containerRequest(spec: RunSpec, runFolder: string, labels: Readonly<Record<string, string>>, architecture: string): object {
+export function containerRequest(
+  spec: RunSpec,
+  runFolder: string,
+  labels: Readonly<Record<string, string>>,
+  architecture: string,
+): object {
   const { limits } = spec;
   const memoryBytes = limits.memoryBytes + limits.scratchBytes + SHM_BYTES;
   const [program, ...args] = spec.command.length > 0 ? spec.command : spec.image.command;
@@ -39,7 +44,13 @@ export function containerRequest(spec: RunSpec, runFolder: string, labels: Reado
       Ulimits: [ulimit('nofile', 4_096), ulimit('core', 0), ulimit('memlock', 65_536), ulimit('msgqueue', 0)],
       LogConfig: { Type: 'none', Config: {} },
       IpcMode: 'private',
-      ...(spec.gpuUuids.length === 0 ? {} : { DeviceRequests: [{ Driver: 'nvidia', DeviceIDs: [...spec.gpuUuids], Capabilities: [['gpu', 'compute', 'utility']] }] }),
+      ...(spec.gpuUuids.length === 0
+        ? {}
+        : {
+            DeviceRequests: [
+              { Driver: 'nvidia', DeviceIDs: [...spec.gpuUuids], Capabilities: [['gpu', 'compute', 'utility']] },
+            ],
+          }),
     },
   };
 }

@@ -89,7 +89,10 @@ export class DockerDriver extends ContainerDriver {
   }
 
   async sweep(): Promise<readonly string[]> {
-    const containers = await this.docker.listContainers({ all: true, filters: { label: [`${NODE_LABEL}=${this.settings.nodeName}`] } });
+    const containers = await this.docker.listContainers({
+      all: true,
+      filters: { label: [`${NODE_LABEL}=${this.settings.nodeName}`] },
+    });
     for (const { Id: id } of containers) await this.docker.getContainer(id).remove({ force: true, v: true });
     const found = readdirSync(this.runsFolder);
     for (const runId of found) removeRunFolder(join(this.runsFolder, runId));

@@ -51,7 +51,10 @@ export class DockerEngine implements Engine {
   /** Docker takes the cgroup away with the process, so processor time is the last sample (up to 200 ms old). */
   async counters(): Promise<CgroupReading> {
     this.stopSampling();
-    const state = await this.container?.inspect().then((found) => found.State, () => undefined);
+    const state = await this.container?.inspect().then(
+      (found) => found.State,
+      () => undefined,
+    );
     return { ...this.last, oomKills: Math.max(this.last.oomKills, state?.OOMKilled === true ? 1 : 0) };
   }
 
@@ -102,7 +105,8 @@ function cgroupPathsOfProcess(pid: number): CgroupPaths {
   try {
     for (const line of readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n')) {
       const [, controllers = '', path = ''] = line.split(':');
-      for (const controller of controllers.split(',')) paths[controller] = `${CGROUP_ROOT}${controller === '' ? '' : `/${controller}`}${path}`;
+      for (const controller of controllers.split(','))
+        paths[controller] = `${CGROUP_ROOT}${controller === '' ? '' : `/${controller}`}${path}`;
     }
   } catch {
     return {};

@@ -70,7 +70,9 @@ export class DockerImages {
 
 /** The form that every engine's `load` understands, with a configuration that is ours where it matters. */
 async function writeArchiveManifest(folder: string, name: string, { manifest, pathOf }: FetchedImage): Promise<void> {
-  const document = JSON.parse(await readFile(pathOf(manifest.config.digest), 'utf8')) as { config?: Record<string, unknown> };
+  const document = JSON.parse(await readFile(pathOf(manifest.config.digest), 'utf8')) as {
+    config?: Record<string, unknown>;
+  };
   for (const key of DROPPED_CONFIG) delete document.config?.[key];
   await writeFile(join(folder, 'image-config.json'), JSON.stringify(document));
   const layers: string[] = [];
@@ -79,5 +81,8 @@ async function writeArchiveManifest(folder: string, name: string, { manifest, pa
     if (!layers.includes(`${hex}.tar`)) await rename(pathOf(layer.digest), join(folder, `${hex}.tar`));
     layers.push(`${hex}.tar`);
   }
-  await writeFile(join(folder, 'manifest.json'), JSON.stringify([{ Config: 'image-config.json', RepoTags: [name], Layers: layers }]));
+  await writeFile(
+    join(folder, 'manifest.json'),
+    JSON.stringify([{ Config: 'image-config.json', RepoTags: [name], Layers: layers }]),
+  );
 }

@@ -6,7 +6,11 @@ import type { BlobSource } from '../../application/ports';
 export class BlobMismatch extends Error {}
 
 /** Streams a blob into a new file while it checks the content; throws BlobMismatch, and the file is then not to be used. */
-export async function downloadBlob(blobs: BlobSource, blob: { readonly digest: string; readonly maxBytes: number; readonly mode: number }, path: string): Promise<number> {
+export async function downloadBlob(
+  blobs: BlobSource,
+  blob: { readonly digest: string; readonly maxBytes: number; readonly mode: number },
+  path: string,
+): Promise<number> {
   const file = await open(path, 'wx', blob.mode);
   try {
     const hash = createHash('sha256');
@@ -24,6 +28,9 @@ export async function downloadBlob(blobs: BlobSource, blob: { readonly digest: s
   }
 }
 
-async function writeAll(file: { write(data: Uint8Array): Promise<{ bytesWritten: number }> }, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk.subarray(at))).bytesWritten;
+async function writeAll(
+  file: { write(data: Uint8Array): Promise<{ bytesWritten: number }> },
+  chunk: Uint8Array,
+): Promise<void> {
+  for (let at = 0; at < chunk.length;) at += (await file.write(chunk.subarray(at))).bytesWritten;
 }

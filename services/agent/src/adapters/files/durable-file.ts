@@ -1,4 +1,15 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** Replaces a file so that after a crash either the old or the new content is there; on disk when it returns. */
@@ -7,7 +18,7 @@ export function writeDurably(path: string, content: Uint8Array | string, mode = 
   const file = openSync(draft, 'w', mode);
   try {
     const bytes = Buffer.from(content);
-    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
     fsyncSync(file);
   } finally {
     closeSync(file);
@@ -28,7 +39,9 @@ export class RecordFolder {
   }
 
   names(): readonly string[] {
-    return readdirSync(this.folder).filter((name) => !name.endsWith('.draft')).sort();
+    return readdirSync(this.folder)
+      .filter((name) => !name.endsWith('.draft'))
+      .sort();
   }
 
   read(name: string): Buffer {

@@ -11,8 +11,18 @@ describe('what the agent keeps on disk', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it('the fencing floor survives, with every digit of its tokens', () => {
-    new FileFloorStore(folder).save(new Map([['GPU-1', 2n ** 63n - 1n], ['__proto__', 4n]]));
-    expect(new FileFloorStore(folder).load()).toEqual(new Map([['GPU-1', 2n ** 63n - 1n], ['__proto__', 4n]]));
+    new FileFloorStore(folder).save(
+      new Map([
+        ['GPU-1', 2n ** 63n - 1n],
+        ['__proto__', 4n],
+      ]),
+    );
+    expect(new FileFloorStore(folder).load()).toEqual(
+      new Map([
+        ['GPU-1', 2n ** 63n - 1n],
+        ['__proto__', 4n],
+      ]),
+    );
     expect(new FileFloorStore(join(folder, 'none')).load()).toEqual(new Map());
   });
 
@@ -20,7 +30,10 @@ describe('what the agent keeps on disk', () => {
     const store = new FileReportStore(folder);
     const ids = new UuidV7();
     const reports = Array.from({ length: 50 }, (_, index) => ({
-      reportId: ids.next(), leaseId: `lease-${index}`, leaseToken: BigInt(index) + 2n ** 60n, body: { type: 'running' as const },
+      reportId: ids.next(),
+      leaseId: `lease-${index}`,
+      leaseToken: BigInt(index) + 2n ** 60n,
+      body: { type: 'running' as const },
     }));
     for (const report of reports) store.save(report);
     expect(new FileReportStore(folder).load()).toEqual(reports);
@@ -39,10 +52,20 @@ describe('what the agent keeps on disk', () => {
   });
 
   describe('the usage spool', () => {
-    const tick = (cumulativeMs: number): { leaseId: string; leaseToken: bigint; cumulativeMs: number; final: boolean } => ({ leaseId: 'l', leaseToken: 1n, cumulativeMs, final: false });
+    const tick = (
+      cumulativeMs: number,
+    ): { leaseId: string; leaseToken: bigint; cumulativeMs: number; final: boolean } => ({
+      leaseId: 'l',
+      leaseToken: 1n,
+      cumulativeMs,
+      final: false,
+    });
     const open = (boot: string, maxBytes = 1_000): FileUsageSpool =>
-      new FileUsageSpool(folder, boot, `id-of-${boot}`, maxBytes, (bootId, first, ticks) => Buffer.from(`${bootId} ${first} ${ticks.map((one) => one.cumulativeMs).join(',')}`));
-    const texts = (spool: FileUsageSpool): readonly string[] => spool.pending().map((block) => Buffer.from(block.bytes).toString());
+      new FileUsageSpool(folder, boot, `id-of-${boot}`, maxBytes, (bootId, first, ticks) =>
+        Buffer.from(`${bootId} ${first} ${ticks.map((one) => one.cumulativeMs).join(',')}`),
+      );
+    const texts = (spool: FileUsageSpool): readonly string[] =>
+      spool.pending().map((block) => Buffer.from(block.bytes).toString());
 
     it('numbers ticks without a gap, and a new boot starts at 1 behind what the old one left', () => {
       const first = open('boot-1');

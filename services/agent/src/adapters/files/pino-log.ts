@@ -7,7 +7,15 @@ export class PinoLog extends AgentLog {
 
   constructor(level: string) {
     super();
-    this.logger = pino({ level, base: { service: 'agent' }, formatters: { level: (label) => ({ level: label }) }, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+    this.logger = pino(
+      {
+        level,
+        base: { service: 'agent' },
+        formatters: { level: (label) => ({ level: label }) },
+        timestamp: pino.stdTimeFunctions.isoTime,
+      },
+      pino.destination({ dest: 2, sync: true }),
+    );
   }
 
   info(event: string, fields: Readonly<Record<string, unknown>>): void {

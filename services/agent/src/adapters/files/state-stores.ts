@@ -74,5 +74,7 @@ function encode(value: object): string {
 }
 
 function decode<T>(bytes: Buffer): T {
-  return JSON.parse(bytes.toString('utf8'), (key, field: unknown) => (key === TOKEN_KEY && typeof field === 'string' ? BigInt(field) : field)) as T;
+  return JSON.parse(bytes.toString('utf8'), (key, field: unknown) =>
+    key === TOKEN_KEY && typeof field === 'string' ? BigInt(field) : field,
+  ) as T;
 }

@@ -28,7 +28,10 @@ export class FileUsageSpool extends UsageSpool {
   ) {
     super();
     this.records = new RecordFolder(join(stateFolder, 'spool'));
-    this.book = openBook(bootId, this.records.names().map((name) => ({ ...partsOf(name), bytes: this.records.read(name) })));
+    this.book = openBook(
+      bootId,
+      this.records.names().map((name) => ({ ...partsOf(name), bytes: this.records.read(name) })),
+    );
   }
 
   append(ticks: readonly UsageTick[]): void {
@@ -39,7 +42,10 @@ export class FileUsageSpool extends UsageSpool {
       return;
     }
     const [book, block] = appended;
-    this.records.write([this.bootName, padded(block.firstSequence), padded(block.lastSequence), block.bootId].join(' '), bytes);
+    this.records.write(
+      [this.bootName, padded(block.firstSequence), padded(block.lastSequence), block.bootId].join(' '),
+      bytes,
+    );
     this.book = book;
   }
 
@@ -60,7 +66,11 @@ function padded(sequence: number): string {
   return String(sequence).padStart(SEQUENCE_DIGITS, '0');
 }
 
-function partsOf(name: string): { readonly bootId: string; readonly firstSequence: number; readonly lastSequence: number } {
+function partsOf(name: string): {
+  readonly bootId: string;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+} {
   const [, first = '', last = '', bootId = ''] = name.split(' ');
   return { bootId, firstSequence: Number(first), lastSequence: Number(last) };
 }

@@ -15,7 +15,13 @@ export class UuidV7 extends IdGenerator {
     const random = randomBytes(8);
     random[0] = 0x80 | ((random[0] ?? 0) & 0x3f);
     const tail = random.toString('hex');
-    return [time.slice(0, 8), time.slice(8), `7${this.counter.toString(16).padStart(3, '0')}`, tail.slice(0, 4), tail.slice(4)].join('-');
+    return [
+      time.slice(0, 8),
+      time.slice(8),
+      `7${this.counter.toString(16).padStart(3, '0')}`,
+      tail.slice(0, 4),
+      tail.slice(4),
+    ].join('-');
   }
 
   private afterFullMillisecond(): string {

@@ -9,8 +9,20 @@ const ED25519 = { name: 'Ed25519' };
 /** A PKCS #10 request (DER) for the node's key. The name is decided by the platform, so the subject says only what it is. */
 export async function certificateRequest(key: KeyObject): Promise<Uint8Array> {
   cryptoProvider.set(webcrypto);
-  const privateKey = await webcrypto.subtle.importKey('pkcs8', key.export({ type: 'pkcs8', format: 'der' }), ED25519, false, ['sign']);
-  const publicKey = await webcrypto.subtle.importKey('spki', createPublicKey(key).export({ type: 'spki', format: 'der' }), ED25519, true, ['verify']);
+  const privateKey = await webcrypto.subtle.importKey(
+    'pkcs8',
+    key.export({ type: 'pkcs8', format: 'der' }),
+    ED25519,
+    false,
+    ['sign'],
+  );
+  const publicKey = await webcrypto.subtle.importKey(
+    'spki',
+    createPublicKey(key).export({ type: 'spki', format: 'der' }),
+    ED25519,
+    true,
+    ['verify'],
+  );
   const request = await Pkcs10CertificateRequestGenerator.create({
     name: 'CN=daya-node',
     keys: { privateKey, publicKey },

@@ -21,7 +21,9 @@ export interface EnrolmentAddress {
 /** Exchanges a one-time token for an identity. The key stays here; a token that was used before is refused by the platform. */
 export async function enrol(platform: EnrolmentAddress, key: KeyObject, token: string): Promise<NodeIdentity> {
   const request = { token, certificateRequest: Buffer.from(await certificateRequest(key)) };
-  const response = await call<EnrolResponse>(platform, (client, metadata, options, done) => client.enrol(request, metadata, options, done));
+  const response = await call<EnrolResponse>(platform, (client, metadata, options, done) =>
+    client.enrol(request, metadata, options, done),
+  );
   return {
     nodeId: response.nodeId,
     generation: response.generation,
@@ -38,7 +40,9 @@ export async function renew(platform: EnrolmentAddress, key: KeyObject, identity
   generation.writeInt32BE(identity.generation);
   const signature = sign(null, Buffer.concat([request, generation]), key);
   const message = { nodeId: identity.nodeId, generation: identity.generation, certificateRequest: request, signature };
-  const response = await call<RenewResponse>(platform, (client, metadata, options, done) => client.renew(message, metadata, options, done));
+  const response = await call<RenewResponse>(platform, (client, metadata, options, done) =>
+    client.renew(message, metadata, options, done),
+  );
   return { ...identity, generation: response.generation, certificateChain: response.certificateChain };
 }
 
@@ -54,7 +58,9 @@ async function call<Response>(platform: EnrolmentAddress, invoke: Invoke<Respons
   const client = new EnrolmentServiceClient(platform.address, credentials.createSsl(platform.caCertificate), options);
   try {
     return await new Promise((resolve, reject) => {
-      invoke(client, new Metadata(), { deadline: new Date(Date.now() + DEADLINE_MS) }, (error, response) => (error === null ? resolve(response) : reject(error)));
+      invoke(client, new Metadata(), { deadline: new Date(Date.now() + DEADLINE_MS) }, (error, response) =>
+        error === null ? resolve(response) : reject(error),
+      );
     });
   } finally {
     client.close();

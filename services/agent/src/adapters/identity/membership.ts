@@ -46,7 +46,8 @@ export class Membership {
     const armFor = (delayMs: number): void => {
       disarm = this.parts.alarms.after(Math.max(0, delayMs), () => void attempt());
     };
-    const armForTime = (): void => armFor(renewalTime(this.current.certificateChain).getTime() - this.parts.clock.now().getTime());
+    const armForTime = (): void =>
+      armFor(renewalTime(this.current.certificateChain).getTime() - this.parts.clock.now().getTime());
     const attempt = async (): Promise<void> => {
       try {
         this.current = await renew(this.parts.platform, this.key, this.current);

@@ -9,7 +9,14 @@ const mib = z.number().int().positive().max(MIB_MAX);
 /** The names of the proto's Inventory in JSON; what a declaration cannot decide (driver, network policy) is left out of it. */
 const DECLARATION = z.object({
   gpus: z
-    .array(z.object({ gpuModelId: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/), vramMib: mib, uuid: z.string().min(1).max(128), serial: z.string().max(128).default('') }))
+    .array(
+      z.object({
+        gpuModelId: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+        vramMib: mib,
+        uuid: z.string().min(1).max(128),
+        serial: z.string().max(128).default(''),
+      }),
+    )
     .min(1)
     .max(16),
   cpuMilli: z.number().int().positive().max(1_024_000),
@@ -26,7 +33,8 @@ export function declaredInventory(path: string): Inventory {
     throw new InventoryError(`the inventory file is wrong: ${problems.join('; ')}`);
   }
   const { gpus, ...machine } = parsed.data;
-  if (new Set(gpus.map((gpu) => gpu.uuid)).size < gpus.length) throw new InventoryError('the inventory file names a GPU uuid twice');
+  if (new Set(gpus.map((gpu) => gpu.uuid)).size < gpus.length)
+    throw new InventoryError('the inventory file names a GPU uuid twice');
   return {
     ...machine,
     emulated: true,

@@ -14,7 +14,11 @@ export interface InventoryChoice {
 export async function findInventory(choice: InventoryChoice): Promise<Inventory> {
   const real = await nvidiaInventory(choice.scratchFolder);
   if (real !== null) return real;
-  if (choice.declarationFile === null) throw new InventoryError('this machine has no nvidia-smi and INVENTORY_FILE is not set');
-  if (!choice.allowEmulated) throw new InventoryError('the GPUs of INVENTORY_FILE are emulated; set ALLOW_EMULATED_GPUS=true to join as a node that says so');
+  if (choice.declarationFile === null)
+    throw new InventoryError('this machine has no nvidia-smi and INVENTORY_FILE is not set');
+  if (!choice.allowEmulated)
+    throw new InventoryError(
+      'the GPUs of INVENTORY_FILE are emulated; set ALLOW_EMULATED_GPUS=true to join as a node that says so',
+    );
   return declaredInventory(choice.declarationFile);
 }

@@ -9,7 +9,8 @@ const MACHINE = { cpuMilli: 8_000, memoryMib: 64_000, scratchMib: 100_000 };
 
 describe('the inventory that nvidia-smi reports', () => {
   it('names catalogue models, and no serial where the card has none', () => {
-    const output = '0, GPU-1a, [N/A], NVIDIA GeForce RTX 4090, 24564, 550.54.15\n1, GPU-2b, 1652922000001, NVIDIA A100-SXM4-80GB, 81920, 550.54.15\n';
+    const output =
+      '0, GPU-1a, [N/A], NVIDIA GeForce RTX 4090, 24564, 550.54.15\n1, GPU-2b, 1652922000001, NVIDIA A100-SXM4-80GB, 81920, 550.54.15\n';
     expect(inventoryOf(output, MACHINE)).toEqual({
       ...MACHINE,
       emulated: false,
@@ -36,22 +37,30 @@ describe('the inventory that nvidia-smi reports', () => {
     expect(inventoryOf(`0, GPU-1, [N/A], ${name}, 1000, 1`, MACHINE).gpus[0]?.modelId).toBe(modelId);
   });
 
-  it.each(['', 'No devices were found', '0, GPU-1, x', 'a, GPU-1, [N/A], X, 1000, 1'])('does not guess at %j', (output) => {
-    expect(() => inventoryOf(output, MACHINE)).toThrow();
-  });
+  it.each(['', 'No devices were found', '0, GPU-1, x', 'a, GPU-1, [N/A], X, 1000, 1'])(
+    'does not guess at %j',
+    (output) => {
+      expect(() => inventoryOf(output, MACHINE)).toThrow();
+    },
+  );
 });
 
 describe('a declared inventory', () => {
   const folder = mkdtempSync(join(tmpdir(), 'inventory-'));
   const path = join(folder, 'inventory.json');
-  const declare = (content: unknown): void => writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  const declare = (content: unknown): void =>
+    writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
   const GPU = { gpuModelId: 'rtx-3090', vramMib: 24_576, uuid: 'GPU-1', serial: 's' };
   const FILE = { gpus: [GPU], cpuMilli: 4_000, memoryMib: 8_000, scratchMib: 1_000 };
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it('says that it is emulated', () => {
     declare(FILE);
-    expect(declaredInventory(path)).toMatchObject({ emulated: true, driverVersion: 'EMULATED', gpus: [{ index: 0, modelId: 'rtx-3090' }] });
+    expect(declaredInventory(path)).toMatchObject({
+      emulated: true,
+      driverVersion: 'EMULATED',
+      gpus: [{ index: 0, modelId: 'rtx-3090' }],
+    });
   });
 
   it('is refused unless it is allowed, and needed where there is no GPU', async () => {
@@ -65,7 +74,11 @@ describe('a declared inventory', () => {
   it.each<[string, unknown, string]>([
     ['broken JSON', '{', 'cannot be read'],
     ['no GPU', { ...FILE, gpus: [] }, 'gpus'],
-    ['several problems at once', { gpus: [{ ...GPU, gpuModelId: 'RTX 3090', vramMib: -1 }], cpuMilli: 0 }, 'gpus.0.gpuModelId'],
+    [
+      'several problems at once',
+      { gpus: [{ ...GPU, gpuModelId: 'RTX 3090', vramMib: -1 }], cpuMilli: 0 },
+      'gpus.0.gpuModelId',
+    ],
     ['one uuid twice', { ...FILE, gpus: [GPU, GPU] }, 'twice'],
   ])('with %s is refused', (_name, content, message) => {
     declare(content);

@@ -31,7 +31,11 @@ const MODEL_NAMES: readonly (readonly [RegExp, string])[] = [
 export async function nvidiaInventory(scratchFolder: string): Promise<Inventory | null> {
   let output: string;
   try {
-    output = await runCommand('nvidia-smi', [`--query-gpu=${QUERY.join(',')}`, '--format=csv,noheader,nounits'], TIMEOUT_MS);
+    output = await runCommand(
+      'nvidia-smi',
+      [`--query-gpu=${QUERY.join(',')}`, '--format=csv,noheader,nounits'],
+      TIMEOUT_MS,
+    );
   } catch (error) {
     if (String(error).includes('ENOENT')) return null;
     throw new InventoryError(`nvidia-smi does not answer: ${String(error)}`);
@@ -44,8 +48,14 @@ export async function nvidiaInventory(scratchFolder: string): Promise<Inventory 
 }
 
 /** Reads nvidia-smi's lines. Throws InventoryError on a line that it does not understand. */
-export function inventoryOf(output: string, machine: Pick<Inventory, 'cpuMilli' | 'memoryMib' | 'scratchMib'>): Inventory {
-  const rows = output.split('\n').filter((line) => line.trim() !== '').map((line) => line.split(',').map((cell) => cell.trim()));
+export function inventoryOf(
+  output: string,
+  machine: Pick<Inventory, 'cpuMilli' | 'memoryMib' | 'scratchMib'>,
+): Inventory {
+  const rows = output
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.split(',').map((cell) => cell.trim()));
   if (rows.length === 0) throw new InventoryError('nvidia-smi reports no GPU');
   return { ...machine, emulated: false, networkMbps: 0, driverVersion: rows[0]?.[5] ?? '', gpus: rows.map(gpuOf) };
 }
@@ -55,13 +65,25 @@ function gpuOf(cells: readonly string[]): InventoryGpu {
   if (cells.length !== QUERY.length || !/^\d+$/.test(index) || !/^\d+$/.test(vram) || uuid === '') {
     throw new InventoryError(`nvidia-smi answered a line that is not understood: ${cells.join(', ')}`);
   }
-  return { index: Number(index), uuid, serial: serial.startsWith('[') ? '' : serial, modelId: modelIdOf(name), vramMib: Number(vram) };
+  return {
+    index: Number(index),
+    uuid,
+    serial: serial.startsWith('[') ? '' : serial,
+    modelId: modelIdOf(name),
+    vramMib: Number(vram),
+  };
 }
 
 /** A card that the catalogue does not know keeps its own name, so that the registry can say which one it refuses. */
 function modelIdOf(name: string): string {
   const known = MODEL_NAMES.find(([pattern]) => pattern.test(name));
-  return known?.[1] ?? name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
+  return (
+    known?.[1] ??
+    name
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .replace(/^-|-$/g, '')
+  );
 }
 
 function freeMib(folder: string): number {

@@ -41,7 +41,10 @@ export function readCgroup(paths: CgroupPaths): CgroupReading {
 export function processesIn(paths: CgroupPaths): readonly number[] {
   const folder = paths['pids'] ?? paths['memory'] ?? paths[''];
   if (folder === undefined) return [];
-  return (readOrNull(join(folder, 'cgroup.procs')) ?? '').split('\n').filter((line) => line !== '').map(Number);
+  return (readOrNull(join(folder, 'cgroup.procs')) ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
 }
 
 /** "key value" lines, as both cgroup versions write them. */

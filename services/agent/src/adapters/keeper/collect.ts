@@ -17,7 +17,11 @@ const LIST_ENTRY_BYTES = 96;
  * looked at is what is read; links are never followed, neither on the way nor at the end. A path that was never made
  * holds nothing.
  */
-export async function collectArtifacts(scratchFolder: string, outputPath: string, limits: ArtifactLimits): Promise<Collection> {
+export async function collectArtifacts(
+  scratchFolder: string,
+  outputPath: string,
+  limits: ArtifactLimits,
+): Promise<Collection> {
   const segments = segmentsBelow('/scratch', outputPath);
   if (segments === null) throw new OutputInvalid(`the output path ${outputPath} is not below /scratch`);
   let folder = scratchFolder;
@@ -57,13 +61,15 @@ async function walk(root: string, below: string, found: Found): Promise<void> {
 
 async function addFile(root: string, path: string, found: Found): Promise<void> {
   found.listBytes += Buffer.byteLength(path) + LIST_ENTRY_BYTES;
-  if (found.listBytes > LIST_BYTES_MAX) throw new OutputInvalid('the names of the output files are too long for one report');
+  if (found.listBytes > LIST_BYTES_MAX)
+    throw new OutputInvalid('the names of the output files are too long for one report');
   const file = join(root, path);
   const hash = createHash('sha256');
   let sizeBytes = 0;
   for await (const chunk of chunksOf(file)) {
     sizeBytes += chunk.length;
-    if (found.bytes + sizeBytes > found.limits.maxBytes) throw new OutputInvalid(`the output has more than ${found.limits.maxBytes} bytes`);
+    if (found.bytes + sizeBytes > found.limits.maxBytes)
+      throw new OutputInvalid(`the output has more than ${found.limits.maxBytes} bytes`);
     hash.update(chunk);
   }
   found.bytes += sizeBytes;

@@ -53,7 +53,7 @@ class Keeper implements EngineListener {
   ) {
     this.log = new LogFile(join(order.runFolder, RUN_FILES.log), order.logLimitBytes);
     this.engine = makeEngine(order, this.log);
-    this.lastWatch = new LastWatch(join(order.runFolder, RUN_FILES.pid));
+    this.lastWatch = new LastWatch(join(order.runFolder, RUN_FILES.pid), join(order.runFolder, RUN_FILES.space));
   }
 
   start(): void {
@@ -117,9 +117,17 @@ class Keeper implements EngineListener {
     this.log.close();
     const space = readSpace(this.order.runFolder);
     const end: KeeperEnd = {
-      started, commandFault, exitCode: commandFault ?? exitCode, killedFor: this.killedFor, oomKills, cpuMs, endedAtMs,
-      scratchFull: space.full, scratchUsedBytes: space.usedBytes,
-      logBytes: this.log.keptBytes, logCut: this.log.cut,
+      started,
+      commandFault,
+      exitCode: commandFault ?? exitCode,
+      killedFor: this.killedFor,
+      oomKills,
+      cpuMs,
+      endedAtMs,
+      scratchFull: space.full,
+      scratchUsedBytes: space.usedBytes,
+      logBytes: this.log.keptBytes,
+      logCut: this.log.cut,
     };
     this.send({ type: 'exited', end });
     this.reported = true;

@@ -50,7 +50,10 @@ export class KeptRun implements RunHandle {
     // Detached: a Ctrl-C at the agent's terminal is not for the keeper, which leaves by its pipe.
     this.keeper = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
     this.keeper.stdin?.on('error', () => undefined);
-    this.keeper.stdout?.on('data', lineReader<KeeperLine>((line) => this.handle(line)));
+    this.keeper.stdout?.on(
+      'data',
+      lineReader<KeeperLine>((line) => this.handle(line)),
+    );
     this.keeperGone = new Promise((resolve) => {
       const gone = (): void => {
         resolve();
@@ -98,7 +101,9 @@ export class KeptRun implements RunHandle {
       this.container = { pid: line.pid, startTicks: line.pidStartTicks };
       this.startedAtMs = line.atMs;
       this.disarmBackup();
-      this.disarmBackup = this.parts.alarms.after(this.order.maxWallMs + this.parts.backupKillMs, () => this.killDirectly('DEADLINE'));
+      this.disarmBackup = this.parts.alarms.after(this.order.maxWallMs + this.parts.backupKillMs, () =>
+        this.killDirectly('DEADLINE'),
+      );
       this.settleStarted(line.atMs);
       return;
     }
@@ -125,10 +130,25 @@ export class KeptRun implements RunHandle {
     const endedAtMs = this.parts.clock.nowMs();
     await this.parts.wipe(this.order.containerId).catch(() => undefined);
     const started = this.container !== null;
-    const reason = exitReasonOf({ started, commandFault: null, exitCode: null, killedFor: this.killedFor, oomKills: 0, scratchFull: false });
+    const reason = exitReasonOf({
+      started,
+      commandFault: null,
+      exitCode: null,
+      killedFor: this.killedFor,
+      oomKills: 0,
+      scratchFull: false,
+    });
     this.settle({
-      reason, exitCode: null, oomKills: 0, cpuMs: 0, scratchUsedBytes: 0, logBytes: 0, logCut: false,
-      startedAtMs: this.startedAtMs, endedAtMs, message: 'the keeper of the container was lost',
+      reason,
+      exitCode: null,
+      oomKills: 0,
+      cpuMs: 0,
+      scratchUsedBytes: 0,
+      logBytes: 0,
+      logCut: false,
+      startedAtMs: this.startedAtMs,
+      endedAtMs,
+      message: 'the keeper of the container was lost',
     });
   }
 
@@ -158,7 +178,10 @@ export class KeptRun implements RunHandle {
 
 function describe(reason: ExitReason, end: KeeperEnd): string {
   const texts: Partial<Record<ExitReason, string>> = {
-    EXITED: end.commandFault === null ? `the task exited with code ${end.exitCode}` : 'the command of the task does not exist in the image or may not be executed by its user',
+    EXITED:
+      end.commandFault === null
+        ? `the task exited with code ${end.exitCode}`
+        : 'the command of the task does not exist in the image or may not be executed by its user',
     DEADLINE: 'the task reached its time limit and was killed',
     OOM: 'the task passed its memory limit and was killed',
     OOM_CHILD: `a process of the task passed the memory limit and was killed; the task exited with code ${end.exitCode}`,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 
 /**
- * $1 is runc's pid file. Lines: the container's pid, then anything when it has ended. The end of the input instead of
+ * $1 is runc's pid file, $2 the mounted scratch. Lines: the container's pid, then anything when it has ended. The end of the input instead of
  * the second line means that the keeper is gone without a word; before the first, that the engine was still starting.
  */
 const SCRIPT = `
@@ -16,14 +16,18 @@ else
   done
 fi
 [ -n "$pid" ] && kill -9 "$pid"
+umount -l "$2"
 `;
 
-/** A shell that does nothing but wait for its keeper's death, for the case that agent and keeper are killed together: then it kills the container. */
+/** A shell that does nothing but wait for its keeper's death, for the case that agent and keeper are killed together: then it kills the container and unmounts, and so wipes, its scratch. */
 export class LastWatch {
   private readonly shell: ChildProcess;
 
-  constructor(pidFile: string) {
-    this.shell = spawn('/bin/sh', ['-c', SCRIPT, 'daya-last-watch', pidFile], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  constructor(pidFile: string, spaceFolder: string) {
+    this.shell = spawn('/bin/sh', ['-c', SCRIPT, 'daya-last-watch', pidFile, spaceFolder], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
     this.shell.on('error', () => undefined);
     this.shell.stdin?.on('error', () => undefined);
   }

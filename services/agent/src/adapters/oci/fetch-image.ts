@@ -20,7 +20,12 @@ export interface FetchedImage {
 const OCI_ARCHITECTURE: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /** Fetches manifest, configuration and layers into `folder`. Throws ImageInvalid, BlobMissing. */
-export async function fetchImage(digest: string, blobs: BlobSource, folder: string, limits: ImageLimits): Promise<FetchedImage> {
+export async function fetchImage(
+  digest: string,
+  blobs: BlobSource,
+  folder: string,
+  limits: ImageLimits,
+): Promise<FetchedImage> {
   await mkdir(folder, { recursive: true });
   const pathOf = (name: string): string => join(folder, name.slice('sha256:'.length));
   const fetch = async (name: string, maxBytes: number): Promise<string> => {
@@ -29,7 +34,10 @@ export async function fetchImage(digest: string, blobs: BlobSource, folder: stri
   };
   try {
     const manifest = await fetchManifest(digest, fetch, limits);
-    const config = parseImageConfig(await readFile(await fetch(manifest.config.digest, manifest.config.sizeBytes)), limits);
+    const config = parseImageConfig(
+      await readFile(await fetch(manifest.config.digest, manifest.config.sizeBytes)),
+      limits,
+    );
     const count = new TarCount(limits.maxUnpackedBytes, limits.maxEntries);
     for (const layer of manifest.layers) await countLayer(await fetch(layer.digest, layer.sizeBytes), layer, count);
     return { manifest, config, pathOf };
@@ -38,7 +46,11 @@ export async function fetchImage(digest: string, blobs: BlobSource, folder: stri
   }
 }
 
-async function fetchManifest(digest: string, fetch: (name: string, maxBytes: number) => Promise<string>, limits: ImageLimits): Promise<OciManifest> {
+async function fetchManifest(
+  digest: string,
+  fetch: (name: string, maxBytes: number) => Promise<string>,
+  limits: ImageLimits,
+): Promise<OciManifest> {
   const architecture = OCI_ARCHITECTURE[process.arch] ?? process.arch;
   const read = async (name: string): Promise<ReturnType<typeof parseManifestOrIndex>> =>
     parseManifestOrIndex(await readFile(await fetch(name, limits.maxManifestBytes)), architecture, limits);
@@ -64,6 +76,8 @@ async function countLayer(path: string, layer: OciLayer, count: TarCount): Promi
     if (layer.compression === 'gzip') await pipeline(createReadStream(path), createGunzip(), counted);
     else await pipeline(createReadStream(path), counted);
   } catch {
-    throw refusal instanceof ImageInvalid ? refusal : new ImageInvalid(`layer ${layer.digest} is not a readable archive`);
+    throw refusal instanceof ImageInvalid
+      ? refusal
+      : new ImageInvalid(`layer ${layer.digest} is not a readable archive`);
   }
 }

@@ -35,7 +35,8 @@ export class PrepareOnce {
     let bytes = 0;
     for await (const chunk of blobs.fetch({ digest })) {
       bytes += chunk.length;
-      if (bytes > this.maxManifestBytes) throw new ImageInvalid(`the manifest has more than ${this.maxManifestBytes} bytes`);
+      if (bytes > this.maxManifestBytes)
+        throw new ImageInvalid(`the manifest has more than ${this.maxManifestBytes} bytes`);
     }
   }
 }

@@ -39,9 +39,17 @@ export class ImageStore {
   private async findOrUnpack(digest: string, blobs: BlobSource): Promise<PreparedImage> {
     const target = join(this.folder, digest.slice('sha256:'.length));
     // Agents that share the folder get the same image at the same moment: one of them unpacks.
-    if (!existsSync(target)) await withProcessLock(`${target}.lock`, () => (existsSync(target) ? Promise.resolve() : this.unpack(digest, blobs, target)));
+    if (!existsSync(target))
+      await withProcessLock(`${target}.lock`, () =>
+        existsSync(target) ? Promise.resolve() : this.unpack(digest, blobs, target),
+      );
     const config = JSON.parse(await readFile(join(target, 'image.json'), 'utf8')) as ImageConfig;
-    return { digest, location: join(target, 'rootfs'), env: config.env, command: [...config.entrypoint, ...config.command] };
+    return {
+      digest,
+      location: join(target, 'rootfs'),
+      env: config.env,
+      command: [...config.entrypoint, ...config.command],
+    };
   }
 
   private async unpack(digest: string, blobs: BlobSource, target: string): Promise<void> {
@@ -50,9 +58,11 @@ export class ImageStore {
       const layout = join(work, 'layout');
       const { manifest, config } = await fetchImage(digest, blobs, join(layout, 'blobs', 'sha256'), this.limits);
       await writeLayout(layout, manifest);
-      await runCommand('umoci', ['unpack', '--image', `${layout}:image`, join(work, 'bundle')], UNPACK_TIMEOUT_MS).catch(() =>
-        Promise.reject(new ImageInvalid('the layers cannot be unpacked')),
-      );
+      await runCommand(
+        'umoci',
+        ['unpack', '--image', `${layout}:image`, join(work, 'bundle')],
+        UNPACK_TIMEOUT_MS,
+      ).catch(() => Promise.reject(new ImageInvalid('the layers cannot be unpacked')));
       const result = join(work, 'result');
       await mkdir(result);
       await rename(join(work, 'bundle', 'rootfs'), join(result, 'rootfs'));
@@ -69,17 +79,26 @@ export class ImageStore {
 
 /** Writes what umoci reads: our own manifest of the checked parts, so that nothing else of the image's reaches it. */
 async function writeLayout(layout: string, manifest: OciManifest): Promise<void> {
-  const descriptor = (blob: BlobRef, mediaType: string): object => ({ mediaType, digest: blob.digest, size: blob.sizeBytes });
+  const descriptor = (blob: BlobRef, mediaType: string): object => ({
+    mediaType,
+    digest: blob.digest,
+    size: blob.sizeBytes,
+  });
   const bytes = JSON.stringify({
     schemaVersion: 2,
     mediaType: MANIFEST_TYPE,
     config: descriptor(manifest.config, 'application/vnd.oci.image.config.v1+json'),
-    layers: manifest.layers.map((layer) => descriptor(layer, `application/vnd.oci.image.layer.v1.tar${layer.compression === 'gzip' ? '+gzip' : ''}`)),
+    layers: manifest.layers.map((layer) =>
+      descriptor(layer, `application/vnd.oci.image.layer.v1.tar${layer.compression === 'gzip' ? '+gzip' : ''}`),
+    ),
   });
   const hex = createHash('sha256').update(bytes).digest('hex');
   await writeFile(join(layout, 'blobs', 'sha256', hex), bytes);
   await writeFile(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-  const named = { ...descriptor({ digest: `sha256:${hex}`, sizeBytes: bytes.length }, MANIFEST_TYPE), annotations: { 'org.opencontainers.image.ref.name': 'image' } };
+  const named = {
+    ...descriptor({ digest: `sha256:${hex}`, sizeBytes: bytes.length }, MANIFEST_TYPE),
+    annotations: { 'org.opencontainers.image.ref.name': 'image' },
+  };
   await writeFile(join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [named] }));
 }
 
@@ -89,7 +108,8 @@ async function writeLayout(layout: string, manifest: OciManifest): Promise<void>
  * image choose where the sandbox mounts, so it is refused.
  */
 async function makeHarmless(rootfs: string): Promise<void> {
-  const find = (...tests: readonly string[]): Promise<string> => runCommand('find', [rootfs, '-xdev', ...tests], UNPACK_TIMEOUT_MS);
+  const find = (...tests: readonly string[]): Promise<string> =>
+    runCommand('find', [rootfs, '-xdev', ...tests], UNPACK_TIMEOUT_MS);
   await find('(', '-type', 'f', '-o', '-type', 'd', ')', '-perm', '/6000', '-exec', 'chmod', 'a-s', '{}', '+');
   await find('(', '-type', 'b', '-o', '-type', 'c', ')', '-delete');
   for (const name of MOUNT_POINTS) {

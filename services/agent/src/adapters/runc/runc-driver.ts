@@ -54,7 +54,8 @@ export class RuncDriver extends ContainerDriver {
 
   async start(spec: RunSpec, blobs: BlobSource): Promise<RunHandle> {
     if (spec.network) throw new RunUnsupported('NETWORK_UNAVAILABLE', 'this node cannot give a task network');
-    if (spec.gpuUuids.length > 0) throw new RunUnsupported('GPU_PASSTHROUGH_UNAVAILABLE', 'the runc driver cannot pass a GPU to a task');
+    if (spec.gpuUuids.length > 0)
+      throw new RunUnsupported('GPU_PASSTHROUGH_UNAVAILABLE', 'the runc driver cannot pass a GPU to a task');
     if (!RUN_ID.test(spec.runId)) throw new Error('a run id is not fit to be a folder name');
     const runFolder = join(this.runsFolder, spec.runId);
     if (existsSync(runFolder)) throw new Error(`run ${spec.runId} is already here`);
@@ -74,7 +75,13 @@ export class RuncDriver extends ContainerDriver {
       maxWallMs: spec.limits.maxWallMs,
     };
     const { keeperCommand, backupKillMs } = this.settings;
-    return new KeptRun(order, { clock: this.clock, alarms: this.alarms, keeperCommand: [...keeperCommand, 'runc'], backupKillMs, wipe: (id) => this.wipe(id) });
+    return new KeptRun(order, {
+      clock: this.clock,
+      alarms: this.alarms,
+      keeperCommand: [...keeperCommand, 'runc'],
+      backupKillMs,
+      wipe: (id) => this.wipe(id),
+    });
   }
 
   async sweep(): Promise<readonly string[]> {
@@ -88,7 +95,9 @@ export class RuncDriver extends ContainerDriver {
     for (let tries = 0; tries < WIPE_TRIES; tries += 1) {
       const paths = cgroupPathsOf(this.runcRoot, containerId);
       if (paths !== null || existsSync(join(this.runcRoot, containerId))) {
-        await runCommand('runc', ['--root', this.runcRoot, 'delete', '-f', containerId], RUNC_TIMEOUT_MS).catch(() => undefined);
+        await runCommand('runc', ['--root', this.runcRoot, 'delete', '-f', containerId], RUNC_TIMEOUT_MS).catch(
+          () => undefined,
+        );
       }
       if (!existsSync(join(this.runcRoot, containerId)) && processesIn(paths ?? {}).length === 0) {
         removeRunFolder(join(this.runsFolder, containerId));

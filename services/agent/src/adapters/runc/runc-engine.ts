@@ -32,7 +32,16 @@ export class RuncEngine implements Engine {
   }
 
   start(listener: EngineListener): void {
-    const args = [...this.options(), 'run', '--keep', '--pid-file', join(this.runFolder, RUN_FILES.pid), '--bundle', this.runFolder, this.containerId];
+    const args = [
+      ...this.options(),
+      'run',
+      '--keep',
+      '--pid-file',
+      join(this.runFolder, RUN_FILES.pid),
+      '--bundle',
+      this.runFolder,
+      this.containerId,
+    ];
     const runc = spawn('runc', args, { stdio: ['ignore', this.drain.writerFd, this.drain.writerFd] });
     this.runc = runc;
     this.drain.closeWriter();
@@ -61,7 +70,9 @@ export class RuncEngine implements Engine {
   }
 
   async remove(): Promise<void> {
-    await runCommand('runc', [...this.options(), 'delete', '-f', this.containerId], DELETE_TIMEOUT_MS).catch(() => undefined);
+    await runCommand('runc', [...this.options(), 'delete', '-f', this.containerId], DELETE_TIMEOUT_MS).catch(
+      () => undefined,
+    );
     const stop = setTimeout(() => this.drain.stop(), LOG_END_GRACE_MS);
     await this.drain.ended;
     clearTimeout(stop);

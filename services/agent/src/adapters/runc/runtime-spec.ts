@@ -24,8 +24,18 @@ export const HOST_TASK_UID = HOST_UID_BASE + TASK_UID;
 export const SHM_BYTES = 64 * 2 ** 20;
 const CPU_PERIOD_US = 100_000;
 const MASKED_PATHS = [
-  '/proc/acpi', '/proc/asound', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/sched_debug',
-  '/proc/scsi', '/proc/timer_list', '/proc/timer_stats', '/sys/devices/virtual/powercap', '/sys/firmware',
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
 ];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 const NO_CAPABILITIES = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
@@ -61,14 +71,24 @@ function taskProcess(request: SandboxRequest): object {
     capabilities: NO_CAPABILITIES,
     noNewPrivileges: true,
     oomScoreAdj: 500,
-    rlimits: [limit('RLIMIT_NOFILE', 4_096), limit('RLIMIT_CORE', 0), limit('RLIMIT_MEMLOCK', 65_536), limit('RLIMIT_MSGQUEUE', 0)],
+    rlimits: [
+      limit('RLIMIT_NOFILE', 4_096),
+      limit('RLIMIT_CORE', 0),
+      limit('RLIMIT_MEMLOCK', 65_536),
+      limit('RLIMIT_MSGQUEUE', 0),
+    ],
   };
 }
 
 function taskMounts(request: SandboxRequest): readonly object[] {
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
-    { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536'] },
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536'],
+    },
     tmpfs('/dev/shm', SHM_BYTES),
     bind('/scratch', request.scratchFolder, 'rw'),
     bind('/tmp', request.tmpFolder, 'rw'),
@@ -99,7 +119,12 @@ function bind(destination: string, source: string, access: 'ro' | 'rw'): object 
 }
 
 function tmpfs(destination: string, bytes: number): object {
-  return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', `size=${bytes}`, 'nr_inodes=4096'] };
+  return {
+    destination,
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'nodev', 'mode=1777', `size=${bytes}`, 'nr_inodes=4096'],
+  };
 }
 
 function limit(type: string, value: number): object {

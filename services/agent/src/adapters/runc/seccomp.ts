@@ -61,5 +61,9 @@ function allowEqual(name: string, index: number, value: number): SeccompRule {
 }
 
 function allowMasked(name: string, index: number, mask: number): SeccompRule {
-  return { names: [name], action: 'SCMP_ACT_ALLOW', args: [{ index, value: mask, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }] };
+  return {
+    names: [name],
+    action: 'SCMP_ACT_ALLOW',
+    args: [{ index, value: mask, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }],
+  };
 }

@@ -11,7 +11,12 @@ export const JOB_NAME = 'lease';
 const COMMAND_TIMEOUT_MS = 2_000;
 
 /** A finished job must be gone, else the same id rung again would be ignored. */
-const JOB_OPTIONS: JobsOptions = { removeOnComplete: true, removeOnFail: 100, attempts: 5, backoff: { type: 'exponential', delay: 200 } };
+const JOB_OPTIONS: JobsOptions = {
+  removeOnComplete: true,
+  removeOnFail: 100,
+  attempts: 5,
+  backoff: { type: 'exponential', delay: 200 },
+};
 
 export interface DoorbellOptions {
   readonly redisUrl: string;
@@ -29,7 +34,11 @@ export class BullmqDoorbell extends Doorbell {
     private readonly log: Logger,
   ) {
     super();
-    this.redis = new Redis(options.redisUrl, { maxRetriesPerRequest: 1, enableOfflineQueue: false, commandTimeout: COMMAND_TIMEOUT_MS });
+    this.redis = new Redis(options.redisUrl, {
+      maxRetriesPerRequest: 1,
+      enableOfflineQueue: false,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+    });
     this.redis.on('error', (error) => this.log.debug({ err: error }, 'redis is away'));
   }
 
@@ -70,7 +79,12 @@ export class BullmqDoorbell extends Doorbell {
   private queue(name: string): Queue {
     const known = this.queues.get(name);
     if (known) return known;
-    const queue = new Queue(name, { connection: this.redis, prefix: this.options.prefix, telemetry: new BullMQOtel({ tracerName: 'daya-scheduler' }), skipWaitingForReady: true });
+    const queue = new Queue(name, {
+      connection: this.redis,
+      prefix: this.options.prefix,
+      telemetry: new BullMQOtel({ tracerName: 'daya-scheduler' }),
+      skipWaitingForReady: true,
+    });
     queue.on('error', (error) => this.log.debug({ err: error, queue: name }, 'queue error'));
     this.queues.set(name, queue);
     return queue;
@@ -82,7 +96,11 @@ function jobsOf(rings: readonly Ring[]): { name: string; data: { leaseIds: strin
   for (let from = 0; from < rings.length; from += LEASES_PER_JOB_MAX) {
     const some = rings.slice(from, from + LEASES_PER_JOB_MAX);
     const jobId = `lease-${some[0]?.leaseId ?? ''}-${some[0]?.attempt ?? 0}`;
-    jobs.push({ name: JOB_NAME, data: { leaseIds: some.map(({ leaseId }) => leaseId) }, opts: { ...JOB_OPTIONS, jobId } });
+    jobs.push({
+      name: JOB_NAME,
+      data: { leaseIds: some.map(({ leaseId }) => leaseId) },
+      opts: { ...JOB_OPTIONS, jobId },
+    });
   }
   return jobs;
 }

@@ -14,7 +14,10 @@ interface PageFields {
 export class PageTokens {
   constructor(private readonly secret: Uint8Array) {}
 
-  read({ pageSize: requested, pageToken }: PageFields, filter: string): { size: number; before: { createTime: Date; jobId: string } | undefined } {
+  read(
+    { pageSize: requested, pageToken }: PageFields,
+    filter: string,
+  ): { size: number; before: { createTime: Date; jobId: string } | undefined } {
     const size = pageSize(requested, LIMITS);
     if (pageToken === '') return { size, before: undefined };
     if (pageToken.length > TOKEN_LENGTH_MAX) throw invalid('was not issued by this service');
@@ -24,9 +27,13 @@ export class PageTokens {
   }
 
   write(last: Job | undefined, filter: string): string {
-    return last ? encodePageToken({ createTime: last.createTime.toISOString(), jobId: last.jobId, filter }, this.secret) : '';
+    return last
+      ? encodePageToken({ createTime: last.createTime.toISOString(), jobId: last.jobId, filter }, this.secret)
+      : '';
   }
 }
 
 const invalid = (description: string): DomainError =>
-  new DomainError('invalid', 'PAGE_TOKEN_INVALID', 'page_token does not fit', {}, [{ field: 'page_token', reason: 'PAGE_TOKEN_INVALID', description }]);
+  new DomainError('invalid', 'PAGE_TOKEN_INVALID', 'page_token does not fit', {}, [
+    { field: 'page_token', reason: 'PAGE_TOKEN_INVALID', description },
+  ]);

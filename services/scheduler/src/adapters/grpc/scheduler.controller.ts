@@ -12,7 +12,16 @@ import { fromProtoSpec } from '../proto-requests';
 import { fromProtoJobState } from '../proto-states';
 import { PageTokens } from './page-tokens';
 
-@GrpcService(SchedulerServiceService, [GetQuote, SubmitJob, SubmitCanary, CancelJob, ReadJobs, ExplainJob, PageTokens, IdGenerator])
+@GrpcService(SchedulerServiceService, [
+  GetQuote,
+  SubmitJob,
+  SubmitCanary,
+  CancelJob,
+  ReadJobs,
+  ExplainJob,
+  PageTokens,
+  IdGenerator,
+])
 export class SchedulerController implements GrpcHandlers<typeof SchedulerServiceService> {
   constructor(
     private readonly quote: GetQuote,
@@ -25,16 +34,25 @@ export class SchedulerController implements GrpcHandlers<typeof SchedulerService
     private readonly ids: IdGenerator,
   ) {}
 
-  async getQuote({ spec, ...request }: proto.GetQuoteRequest, { caller }: CallContext): Promise<proto.GetQuoteResponse> {
+  async getQuote(
+    { spec, ...request }: proto.GetQuoteRequest,
+    { caller }: CallContext,
+  ): Promise<proto.GetQuoteResponse> {
     return { quote: toProtoQuote(await this.quote.execute(caller, { ...request, spec: fromProtoSpec(spec) })) };
   }
 
-  async submitJob({ spec, ...request }: proto.SubmitJobRequest, { caller }: CallContext): Promise<proto.SubmitJobResponse> {
+  async submitJob(
+    { spec, ...request }: proto.SubmitJobRequest,
+    { caller }: CallContext,
+  ): Promise<proto.SubmitJobResponse> {
     const job = await this.submit.execute(caller, { ...request, spec: fromProtoSpec(spec) }, () => this.ids.next());
     return { job: toProtoJobView(await this.jobs.get(caller, job.jobId)) };
   }
 
-  async submitCanary({ spec, ...request }: proto.SubmitCanaryRequest, { caller }: CallContext): Promise<proto.SubmitCanaryResponse> {
+  async submitCanary(
+    { spec, ...request }: proto.SubmitCanaryRequest,
+    { caller }: CallContext,
+  ): Promise<proto.SubmitCanaryResponse> {
     const job = await this.canary.execute(caller, { ...request, spec: fromProtoSpec(spec) });
     return { job: toProtoJobView(await this.jobs.get(caller, job.jobId)) };
   }
@@ -43,12 +61,20 @@ export class SchedulerController implements GrpcHandlers<typeof SchedulerService
     return { job: toProtoJobView(await this.jobs.get(caller, jobId)) };
   }
 
-  async listJobs({ projectId, state, ...page }: proto.ListJobsRequest, { caller }: CallContext): Promise<proto.ListJobsResponse> {
+  async listJobs(
+    { projectId, state, ...page }: proto.ListJobsRequest,
+    { caller }: CallContext,
+  ): Promise<proto.ListJobsResponse> {
     const wanted = fromProtoJobState(state);
     if (wanted === null) refuseInvalid([{ field: 'state', reason: 'UNKNOWN', description: 'is not a state' }]);
     const filter = `${projectId}|${wanted ?? ''}`;
     const { size, before } = this.pages.read(page, filter);
-    const found = await this.jobs.list(caller, { projectId: projectId || undefined, state: wanted ?? undefined, limit: size + 1, before });
+    const found = await this.jobs.list(caller, {
+      projectId: projectId || undefined,
+      state: wanted ?? undefined,
+      limit: size + 1,
+      before,
+    });
     const jobs = found.slice(0, size);
     const last = found.length > size ? jobs.at(-1) : undefined;
     return { jobs: jobs.map((job) => toProtoJob(job)), nextPageToken: this.pages.write(last, filter) };
@@ -59,15 +85,24 @@ export class SchedulerController implements GrpcHandlers<typeof SchedulerService
     return { job: toProtoJobView(await this.jobs.get(caller, request.jobId)) };
   }
 
-  async *watchJob({ jobId, resumeVersion }: proto.WatchJobRequest, { caller, signal }: CallContext): AsyncIterable<proto.WatchJobResponse> {
+  async *watchJob(
+    { jobId, resumeVersion }: proto.WatchJobRequest,
+    { caller, signal }: CallContext,
+  ): AsyncIterable<proto.WatchJobResponse> {
     for await (const view of this.jobs.watch(caller, jobId, resumeVersion, signal)) yield { job: toProtoJobView(view) };
   }
 
-  async explainJob({ jobId, spec }: proto.ExplainJobRequest, { caller }: CallContext): Promise<proto.ExplainJobResponse> {
+  async explainJob(
+    { jobId, spec }: proto.ExplainJobRequest,
+    { caller }: CallContext,
+  ): Promise<proto.ExplainJobResponse> {
     return toProtoExplanation(await this.explain.execute(caller, { jobId, spec: fromProtoSpec(spec) }));
   }
 
-  async getArtifact({ jobId, taskIndex, path }: proto.GetArtifactRequest, { caller }: CallContext): Promise<proto.GetArtifactResponse> {
+  async getArtifact(
+    { jobId, taskIndex, path }: proto.GetArtifactRequest,
+    { caller }: CallContext,
+  ): Promise<proto.GetArtifactResponse> {
     return { artifact: { ...(await this.jobs.artifact(caller, jobId, taskIndex, path)) } };
   }
 }

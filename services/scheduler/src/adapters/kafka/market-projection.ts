@@ -1,5 +1,14 @@
 import { BatchConsumer, type Kafka, type PartitionEvent } from '@daya/messaging';
-import { NodeChanged, NodeRevoked, OfferChanged, AdmissionState, OfferState, UnschedulableReason, type Node, type Offer } from '@daya/proto/registry';
+import {
+  NodeChanged,
+  NodeRevoked,
+  OfferChanged,
+  AdmissionState,
+  OfferState,
+  UnschedulableReason,
+  type Node,
+  type Offer,
+} from '@daya/proto/registry';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { MarketState } from '../../application/market-state';
 import type { MarketNode, MarketOffer } from '../../domain/market';
@@ -47,9 +56,19 @@ async function putNode(node: Node, em: EntityManager, state: MarketState): Promi
        network_allowed = excluded.network_allowed, version = excluded.version
      WHERE v.version <= excluded.version`,
     [
-      view.nodeId, view.providerId, view.organisationId, view.region, view.emulated, view.schedulable,
-      node.admissionState === AdmissionState.ADMITTED, JSON.stringify(view.gpus), view.cpuMilli, view.memoryMib, view.scratchMib,
-      view.networkAllowed, view.version.toString(),
+      view.nodeId,
+      view.providerId,
+      view.organisationId,
+      view.region,
+      view.emulated,
+      view.schedulable,
+      node.admissionState === AdmissionState.ADMITTED,
+      JSON.stringify(view.gpus),
+      view.cpuMilli,
+      view.memoryMib,
+      view.scratchMib,
+      view.networkAllowed,
+      view.version.toString(),
     ],
   );
   state.market.putNode(view);
@@ -74,8 +93,20 @@ async function putOffer(offer: Offer, em: EntityManager, state: MarketState): Pr
        network_allowed = excluded.network_allowed, open = excluded.open, emulated = excluded.emulated, version = excluded.version
      WHERE v.version <= excluded.version`,
     [
-      view.offerId, view.nodeId, view.providerId, view.organisationId, view.gpuModelId, view.priceMicrosPerGpuHour.toString(), view.region,
-      view.reliabilityBps, view.minRentalSeconds, view.maxRentalSeconds, view.networkAllowed, view.open, view.emulated, view.version.toString(),
+      view.offerId,
+      view.nodeId,
+      view.providerId,
+      view.organisationId,
+      view.gpuModelId,
+      view.priceMicrosPerGpuHour.toString(),
+      view.region,
+      view.reliabilityBps,
+      view.minRentalSeconds,
+      view.maxRentalSeconds,
+      view.networkAllowed,
+      view.open,
+      view.emulated,
+      view.version.toString(),
     ],
   );
   state.market.putOffer(view);

@@ -13,7 +13,11 @@ export class GrpcBilling extends Billing {
     super();
   }
 
-  override async priceQuote(quoteId: string, organisationId: string, tasks: readonly QuotedTask[]): Promise<PricedQuote> {
+  override async priceQuote(
+    quoteId: string,
+    organisationId: string,
+    tasks: readonly QuotedTask[],
+  ): Promise<PricedQuote> {
     const request = { requestId: quoteId, organisationId, tasks: groupAlike(tasks) };
     const { quote } = await this.answer(this.client.priceQuote(request, { deadlineMs: DEADLINE_MS }));
     if (!quote) throw new Error('billing priced a quote and sent none');

@@ -1,7 +1,11 @@
 import { notFound } from '@daya/kernel';
 import { toDomainError, type GrpcClient } from '@daya/nest';
 import { toTimestamp } from '@daya/proto';
-import { Connectivity as ProtoConnectivity, type OrganisationServiceService, type ProviderServiceService } from '@daya/proto/registry';
+import {
+  Connectivity as ProtoConnectivity,
+  type OrganisationServiceService,
+  type ProviderServiceService,
+} from '@daya/proto/registry';
 import { randomUUID } from 'node:crypto';
 import { NodeRegistry, Projects } from '../../application/ports';
 import type { Connectivity } from '../../domain/connectivity';
@@ -21,9 +25,11 @@ export class GrpcProjects extends Projects {
   override async require(organisationId: string, projectId: string): Promise<void> {
     const key = `${organisationId} ${projectId}`;
     if (this.known.has(key)) return;
-    const { project } = await this.client.getProject({ projectId }, { deadlineMs: DEADLINE_MS }).catch((error: unknown) => {
-      throw toDomainError(error);
-    });
+    const { project } = await this.client
+      .getProject({ projectId }, { deadlineMs: DEADLINE_MS })
+      .catch((error: unknown) => {
+        throw toDomainError(error);
+      });
     if (project?.organisationId !== organisationId) throw notFound('project', projectId);
     if (this.known.size >= PROJECTS_REMEMBERED_MAX) this.known.clear();
     this.known.add(key);
@@ -37,7 +43,9 @@ export class GrpcNodeRegistry extends NodeRegistry {
     super();
   }
 
-  override async reportConnectivity(nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[]): Promise<void> {
+  override async reportConnectivity(
+    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
+  ): Promise<void> {
     const changed = nodes.map((node) => ({
       nodeId: node.nodeId,
       connectivity: CONNECTIVITY[node.connectivity],

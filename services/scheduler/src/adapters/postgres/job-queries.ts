@@ -5,7 +5,16 @@ import { JobQueries, type JobFilter, type JobView, type OfferFacts, type TaskVie
 import type { Job } from '../../domain/job';
 import type { Artifact } from '../../domain/report';
 import {
-  JOB_COLUMNS, RUN_COLUMNS, RUN_JOINS, TASK_COLUMNS, toJob, toRun, toTask, type JobRow, type RunRow, type TaskRow,
+  JOB_COLUMNS,
+  RUN_COLUMNS,
+  RUN_JOINS,
+  TASK_COLUMNS,
+  toJob,
+  toRun,
+  toTask,
+  type JobRow,
+  type RunRow,
+  type TaskRow,
 } from './rows';
 
 interface ArtifactRow {
@@ -24,10 +33,14 @@ export class PostgresJobQueries extends JobQueries {
   }
 
   override job(scope: Scope, jobId: string): Promise<JobView | undefined> {
-    return this.transactions.run(scope, async (em) => {
-      const [row]: JobRow[] = await em.query(`SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = $1`, [jobId]);
-      return row && { job: toJob(row), tasks: await readTasks(em, jobId) };
-    }, { isolation: 'REPEATABLE READ' });
+    return this.transactions.run(
+      scope,
+      async (em) => {
+        const [row]: JobRow[] = await em.query(`SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = $1`, [jobId]);
+        return row && { job: toJob(row), tasks: await readTasks(em, jobId) };
+      },
+      { isolation: 'REPEATABLE READ' },
+    );
   }
 
   override version(scope: Scope, jobId: string): Promise<bigint | undefined> {
@@ -73,14 +86,19 @@ export class PostgresJobQueries extends JobQueries {
 
   override offers(leaseIds: readonly string[]): Promise<OfferFacts[]> {
     return this.transactions.run('system', async (em) => {
-      const runRows: RunRow[] = await em.query(`SELECT ${RUN_COLUMNS} FROM ${RUN_JOINS} WHERE lease_id = ANY($1::uuid[])`, [leaseIds]);
+      const runRows: RunRow[] = await em.query(
+        `SELECT ${RUN_COLUMNS} FROM ${RUN_JOINS} WHERE lease_id = ANY($1::uuid[])`,
+        [leaseIds],
+      );
       const runs = runRows.map(toRun);
       const jobRows: (JobRow & { secrets: Buffer | null })[] = await em.query(
         `SELECT ${JOB_COLUMNS}, j.secrets FROM job j WHERE j.job_id = ANY($1::uuid[])`,
         [[...new Set(runs.map(({ terms }) => terms.jobId))]],
       );
       const jobs = new Map(jobRows.map((row) => [row.job_id, { job: toJob(row), secrets: row.secrets ?? undefined }]));
-      const finals = runs.filter(({ terms }) => terms.taskIndex === jobs.get(terms.jobId)?.job.spec.taskCount).map(({ terms }) => terms.jobId);
+      const finals = runs
+        .filter(({ terms }) => terms.taskIndex === jobs.get(terms.jobId)?.job.spec.taskCount)
+        .map(({ terms }) => terms.jobId);
       const earlier = await readEarlier(em, finals);
       return runs.flatMap((run) => {
         const found = jobs.get(run.terms.jobId);
@@ -91,9 +109,18 @@ export class PostgresJobQueries extends JobQueries {
 }
 
 async function readTasks(em: EntityManager, jobId: string): Promise<TaskView[]> {
-  const tasks: TaskRow[] = await em.query(`SELECT ${TASK_COLUMNS} FROM task t WHERE t.job_id = $1 ORDER BY t.task_index`, [jobId]);
-  const runs: RunRow[] = await em.query(`SELECT ${RUN_COLUMNS} FROM ${RUN_JOINS} WHERE r.job_id = $1 ORDER BY l.task_id, l.run_number`, [jobId]);
-  const artifacts: ArtifactRow[] = await em.query(`SELECT task_id, path, bytes, sha256 FROM artifact WHERE job_id = $1 ORDER BY path`, [jobId]);
+  const tasks: TaskRow[] = await em.query(
+    `SELECT ${TASK_COLUMNS} FROM task t WHERE t.job_id = $1 ORDER BY t.task_index`,
+    [jobId],
+  );
+  const runs: RunRow[] = await em.query(
+    `SELECT ${RUN_COLUMNS} FROM ${RUN_JOINS} WHERE r.job_id = $1 ORDER BY l.task_id, l.run_number`,
+    [jobId],
+  );
+  const artifacts: ArtifactRow[] = await em.query(
+    `SELECT task_id, path, bytes, sha256 FROM artifact WHERE job_id = $1 ORDER BY path`,
+    [jobId],
+  );
   const runsOf = byTask(runs);
   const artifactsOf = byTask(artifacts);
   return tasks.map((row) => ({
@@ -114,7 +141,10 @@ function byTask<R extends { readonly task_id: string }>(rows: readonly R[]): Map
 }
 
 /** The artifacts of all tasks but the final one, by job. */
-async function readEarlier(em: EntityManager, jobIds: readonly string[]): Promise<Map<string, (Artifact & { taskIndex: number })[]>> {
+async function readEarlier(
+  em: EntityManager,
+  jobIds: readonly string[],
+): Promise<Map<string, (Artifact & { taskIndex: number })[]>> {
   if (jobIds.length === 0) return new Map();
   const rows: (ArtifactRow & { job_id: string; task_index: number })[] = await em.query(
     `SELECT a.job_id, t.task_index, a.task_id, a.path, a.bytes, a.sha256 FROM artifact a JOIN task t USING (task_id)

@@ -6,8 +6,21 @@ import type { Job } from '../../domain/job';
 import type { StopReason } from '../../domain/lease';
 import type { MarketNode, MarketOffer } from '../../domain/market';
 import {
-  JOB_COLUMNS, RUN_COLUMNS, RUN_JOINS, TASK_COLUMNS, toJob, toNode, toOccupation, toOffer, toRun, toTask,
-  type JobRow, type NodeRow, type OfferRow, type RunRow, type TaskRow,
+  JOB_COLUMNS,
+  RUN_COLUMNS,
+  RUN_JOINS,
+  TASK_COLUMNS,
+  toJob,
+  toNode,
+  toOccupation,
+  toOffer,
+  toRun,
+  toTask,
+  type JobRow,
+  type NodeRow,
+  type OfferRow,
+  type RunRow,
+  type TaskRow,
 } from './rows';
 
 /** Tasks that are kept in memory to be placed; later ones are read when these are gone. */
@@ -28,7 +41,9 @@ export class PostgresMarketQueries extends MarketQueries {
   }
 
   override async liveness(): Promise<{ nodeId: string; connectivity: Connectivity; sinceTime: Date }[]> {
-    const rows = await this.read<{ node_id: string; connectivity: Connectivity; since_time: Date }>(`SELECT * FROM node_liveness`);
+    const rows = await this.read<{ node_id: string; connectivity: Connectivity; since_time: Date }>(
+      `SELECT * FROM node_liveness`,
+    );
     return rows.map((row) => ({ nodeId: row.node_id, connectivity: row.connectivity, sinceTime: row.since_time }));
   }
 
@@ -38,7 +53,9 @@ export class PostgresMarketQueries extends MarketQueries {
   }
 
   override async highestTokens(): Promise<Map<string, bigint>> {
-    const rows = await this.read<{ node_id: string; token: string }>(`SELECT node_id, max(lease_token) AS token FROM lease GROUP BY node_id`);
+    const rows = await this.read<{ node_id: string; token: string }>(
+      `SELECT node_id, max(lease_token) AS token FROM lease GROUP BY node_id`,
+    );
     return new Map(rows.map((row) => [row.node_id, BigInt(row.token)]));
   }
 
@@ -48,7 +65,9 @@ export class PostgresMarketQueries extends MarketQueries {
       [since ?? null, WAITING_MAX],
     );
     if (tasks.length === 0) return [];
-    const jobs = await this.read<JobRow>(`SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = ANY($1::uuid[])`, [[...new Set(tasks.map((row) => row.job_id))]]);
+    const jobs = await this.read<JobRow>(`SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = ANY($1::uuid[])`, [
+      [...new Set(tasks.map((row) => row.job_id))],
+    ]);
     const jobOf = new Map(jobs.map((row) => [row.job_id, toJob(row)]));
     return tasks.flatMap((row) => {
       const job = jobOf.get(row.job_id);
@@ -71,7 +90,9 @@ export class PostgresMarketQueries extends MarketQueries {
     return rows.map(toJob);
   }
 
-  override async saveLiveness(nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[]): Promise<void> {
+  override async saveLiveness(
+    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
+  ): Promise<void> {
     await this.read(
       `INSERT INTO node_liveness (node_id, connectivity, since_time) SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])
        ON CONFLICT (node_id) DO UPDATE SET connectivity = excluded.connectivity, since_time = excluded.since_time`,

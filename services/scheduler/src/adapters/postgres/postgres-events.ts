@@ -18,8 +18,13 @@ export class PostgresEvents {
        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bigint[])
          WITH ORDINALITY AS n (event_id, topic, key, type, payload, aggregate_version, place) ORDER BY place`,
       [
-        records.map(() => randomUUID()), records.map((one) => one.topic), records.map((one) => one.key), records.map((one) => one.type),
-        records.map((one) => Buffer.from(one.payload)), records.map((one) => one.version.toString()), JSON.stringify(trace ? { traceparent: trace } : {}),
+        records.map(() => randomUUID()),
+        records.map((one) => one.topic),
+        records.map((one) => one.key),
+        records.map((one) => one.type),
+        records.map((one) => Buffer.from(one.payload)),
+        records.map((one) => one.version.toString()),
+        JSON.stringify(trace ? { traceparent: trace } : {}),
       ],
     );
   }

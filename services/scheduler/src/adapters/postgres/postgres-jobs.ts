@@ -15,8 +15,19 @@ export class PostgresJobs implements Jobs {
 
   async insert(job: Job, secrets: SealedSecrets, holdPending: boolean): Promise<void> {
     const values = [
-      job.jobId, job.organisationId, job.projectId, job.state, specToJson(job.spec), secrets ? Buffer.from(secrets) : null,
-      job.quoteId || null, job.quoteMicros.toString(), job.reason, job.canaryNodeId || null, job.createTime, job.version.toString(), holdPending,
+      job.jobId,
+      job.organisationId,
+      job.projectId,
+      job.state,
+      specToJson(job.spec),
+      secrets ? Buffer.from(secrets) : null,
+      job.quoteId || null,
+      job.quoteMicros.toString(),
+      job.reason,
+      job.canaryNodeId || null,
+      job.createTime,
+      job.version.toString(),
+      holdPending,
     ];
     try {
       await this.em.query(
@@ -25,7 +36,9 @@ export class PostgresJobs implements Jobs {
         values,
       );
     } catch (error) {
-      throw constraintError(error, { job_quote: () => new DomainError('precondition', 'QUOTE_USED', 'another job was submitted under this quote') });
+      throw constraintError(error, {
+        job_quote: () => new DomainError('precondition', 'QUOTE_USED', 'another job was submitted under this quote'),
+      });
     }
     this.touched.add(job.jobId);
   }
@@ -36,12 +49,22 @@ export class PostgresJobs implements Jobs {
       `INSERT INTO task (task_id, job_id, organisation_id, task_index, state, reason, price_micros_max, run_count, failure_count, fault_count, lost_count, used_ms, queue_time)
        SELECT task_id, job_id, $3, task_index, state, '', price, 0, 0, 0, 0, 0, clock_timestamp()
        FROM unnest($1::uuid[], $2::uuid[], $4::int[], $5::text[], $6::bigint[]) AS n (task_id, job_id, task_index, state, price)`,
-      [column((t) => t.taskId), column((t) => t.jobId), organisationId, column((t) => t.taskIndex), column((t) => t.state), column((t) => t.priceMicrosMax.toString())],
+      [
+        column((t) => t.taskId),
+        column((t) => t.jobId),
+        organisationId,
+        column((t) => t.taskIndex),
+        column((t) => t.state),
+        column((t) => t.priceMicrosMax.toString()),
+      ],
     );
   }
 
   async lock(jobId: string): Promise<Job | undefined> {
-    const [row]: JobRow[] = await this.em.query(`SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = $1 FOR NO KEY UPDATE`, [jobId]);
+    const [row]: JobRow[] = await this.em.query(
+      `SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = $1 FOR NO KEY UPDATE`,
+      [jobId],
+    );
     return row && toJob(row);
   }
 
@@ -50,7 +73,12 @@ export class PostgresJobs implements Jobs {
     await this.em.query(
       `UPDATE job j SET state = n.state, reason = n.reason, end_time = n.end_time, version = j.version + 1
        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS n (job_id, state, reason, end_time) WHERE j.job_id = n.job_id`,
-      [jobs.map((job) => job.jobId), jobs.map((job) => job.state), jobs.map((job) => job.reason), jobs.map((job) => job.endTime ?? null)],
+      [
+        jobs.map((job) => job.jobId),
+        jobs.map((job) => job.state),
+        jobs.map((job) => job.reason),
+        jobs.map((job) => job.endTime ?? null),
+      ],
     );
     for (const { jobId } of jobs) this.touched.add(jobId);
   }
@@ -72,8 +100,13 @@ export class PostgresJobs implements Jobs {
        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::bigint[]) AS n (task_id, state, reason, failures, faults, losts, used_ms)
        WHERE t.task_id = n.task_id`,
       [
-        column((t) => t.taskId), column((t) => t.state), column((t) => t.reason), column((t) => t.failureCount), column((t) => t.faultCount),
-        column((t) => t.lostCount), column((t) => t.usedMs),
+        column((t) => t.taskId),
+        column((t) => t.state),
+        column((t) => t.reason),
+        column((t) => t.failureCount),
+        column((t) => t.faultCount),
+        column((t) => t.lostCount),
+        column((t) => t.usedMs),
       ],
     );
   }
@@ -87,13 +120,18 @@ export class PostgresJobs implements Jobs {
     const found = new Map<string, { counts: TaskCounts; failedReason: string }>();
     for (const { job_id, state, count, reason } of rows) {
       const known = found.get(job_id);
-      found.set(job_id, { counts: { ...known?.counts, [state]: count }, failedReason: reason ?? known?.failedReason ?? '' });
+      found.set(job_id, {
+        counts: { ...known?.counts, [state]: count },
+        failedReason: reason ?? known?.failedReason ?? '',
+      });
     }
     return found;
   }
 
   async isHoldPending(jobId: string): Promise<boolean> {
-    const [row]: { hold_pending: boolean }[] = await this.em.query(`SELECT hold_pending FROM job WHERE job_id = $1`, [jobId]);
+    const [row]: { hold_pending: boolean }[] = await this.em.query(`SELECT hold_pending FROM job WHERE job_id = $1`, [
+      jobId,
+    ]);
     return row?.hold_pending ?? false;
   }
 

@@ -5,13 +5,23 @@ import { reportKey, type Leases, type LockedRun, type RecordedReport } from '../
 import type { LeaseTerms, Run } from '../../domain/lease';
 import type { Artifact, LeaseReport, ReportOutcome } from '../../domain/report';
 import {
-  JOB_COLUMNS, RUN_COLUMNS, RUN_JOINS, TASK_COLUMNS, toJob, toRun, toTask, type JobRow, type RunRow, type TaskRow,
+  JOB_COLUMNS,
+  RUN_COLUMNS,
+  RUN_JOINS,
+  TASK_COLUMNS,
+  toJob,
+  toRun,
+  toTask,
+  type JobRow,
+  type RunRow,
+  type TaskRow,
 } from './rows';
 
 const SHARD = 0;
 const OPEN_STATES = `('OFFERED', 'ACCEPTED', 'RUNNING')`;
 
-const fenced = (): DomainError => new DomainError('unavailable', 'WRITER_FENCED', 'another scheduler has become the writer');
+const fenced = (): DomainError =>
+  new DomainError('unavailable', 'WRITER_FENCED', 'another scheduler has become the writer');
 
 /** Leases, runs and reports of one transaction; `touched` collects the jobs that the feed must hear of. */
 export class PostgresLeases implements Leases {
@@ -21,7 +31,10 @@ export class PostgresLeases implements Leases {
   ) {}
 
   async requireRange(rangeId: bigint): Promise<void> {
-    const [row]: { range_id: string }[] = await this.em.query(`SELECT range_id FROM placement_range WHERE shard = $1 FOR SHARE`, [SHARD]);
+    const [row]: { range_id: string }[] = await this.em.query(
+      `SELECT range_id FROM placement_range WHERE shard = $1 FOR SHARE`,
+      [SHARD],
+    );
     if (row?.range_id !== rangeId.toString()) throw fenced();
   }
 
@@ -40,28 +53,59 @@ export class PostgresLeases implements Leases {
       await this.insertLeases(terms);
       await this.insertRuns(terms, expireTime);
     } catch (error) {
-      throw constraintError(error, { lease_token_once: fenced, lease_run_once: fenced, lease_task_open: fenced, lease_gpu_open: fenced });
+      throw constraintError(error, {
+        lease_token_once: fenced,
+        lease_run_once: fenced,
+        lease_task_open: fenced,
+        lease_gpu_open: fenced,
+      });
     }
     await this.em.query(
       `UPDATE task SET state = 'LEASED', reason = '', run_count = run_count + 1 WHERE task_id = ANY($1::uuid[])`,
       [terms.map(({ taskId }) => taskId)],
     );
-    await this.em.query(`UPDATE job SET version = version + 1 WHERE job_id = ANY($1::uuid[])`, [terms.map(({ jobId }) => jobId)]);
+    await this.em.query(`UPDATE job SET version = version + 1 WHERE job_id = ANY($1::uuid[])`, [
+      terms.map(({ jobId }) => jobId),
+    ]);
     for (const { jobId } of terms) this.touched.add(jobId);
   }
 
   private async insertLeases(terms: readonly LeaseTerms[]): Promise<void> {
     const rows = terms.map((t) => ({
-      lease_id: t.leaseId, lease_token: t.leaseToken.toString(), node_id: t.nodeId, provider_id: t.providerId,
-      provider_organisation_id: t.providerOrganisationId, organisation_id: t.organisationId, project_id: t.projectId, job_id: t.jobId,
-      task_id: t.taskId, task_index: t.taskIndex, run_number: t.runNumber, offer_id: t.offerId || null, offer_version: t.offerVersion.toString(),
-      gpu_model_id: t.gpuModelId, gpu_uuids: t.gpuUuids, gpu_milli: t.gpuMilli, price_micros_per_gpu_hour: t.priceMicrosPerGpuHour.toString(),
-      emulated: t.emulated, canary: t.canary, cpu_milli: t.cpuMilli, memory_mib: t.memoryMib, scratch_mib: t.scratchMib,
-      grant_time: t.grantTime, answer_time: t.answerTime, max_run_ms: t.maxRunMs, member_index: 0,
+      lease_id: t.leaseId,
+      lease_token: t.leaseToken.toString(),
+      node_id: t.nodeId,
+      provider_id: t.providerId,
+      provider_organisation_id: t.providerOrganisationId,
+      organisation_id: t.organisationId,
+      project_id: t.projectId,
+      job_id: t.jobId,
+      task_id: t.taskId,
+      task_index: t.taskIndex,
+      run_number: t.runNumber,
+      offer_id: t.offerId || null,
+      offer_version: t.offerVersion.toString(),
+      gpu_model_id: t.gpuModelId,
+      gpu_uuids: t.gpuUuids,
+      gpu_milli: t.gpuMilli,
+      price_micros_per_gpu_hour: t.priceMicrosPerGpuHour.toString(),
+      emulated: t.emulated,
+      canary: t.canary,
+      cpu_milli: t.cpuMilli,
+      memory_mib: t.memoryMib,
+      scratch_mib: t.scratchMib,
+      grant_time: t.grantTime,
+      answer_time: t.answerTime,
+      max_run_ms: t.maxRunMs,
+      member_index: 0,
     }));
     // One array parameter per batch: Postgres plans one statement whatever the batch's size.
-    await this.em.query(`INSERT INTO lease SELECT * FROM jsonb_populate_recordset(NULL::lease, $1::jsonb)`, [JSON.stringify(rows)]);
-    const gpus = terms.flatMap(({ leaseId, nodeId, gpuUuids }) => gpuUuids.map((gpuUuid) => ({ leaseId, nodeId, gpuUuid })));
+    await this.em.query(`INSERT INTO lease SELECT * FROM jsonb_populate_recordset(NULL::lease, $1::jsonb)`, [
+      JSON.stringify(rows),
+    ]);
+    const gpus = terms.flatMap(({ leaseId, nodeId, gpuUuids }) =>
+      gpuUuids.map((gpuUuid) => ({ leaseId, nodeId, gpuUuid })),
+    );
     await this.em.query(
       `INSERT INTO lease_gpu (lease_id, node_id, gpu_uuid) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[])`,
       [gpus.map((gpu) => gpu.leaseId), gpus.map((gpu) => gpu.nodeId), gpus.map((gpu) => gpu.gpuUuid)],
@@ -73,18 +117,30 @@ export class PostgresLeases implements Leases {
     await this.em.query(
       `INSERT INTO run (lease_id, task_id, run_number, job_id, organisation_id, state)
        SELECT n.*, 'OFFERED' FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[]) AS n`,
-      [column((t) => t.leaseId), column((t) => t.taskId), column((t) => t.runNumber), column((t) => t.jobId), column((t) => t.organisationId)],
+      [
+        column((t) => t.leaseId),
+        column((t) => t.taskId),
+        column((t) => t.runNumber),
+        column((t) => t.jobId),
+        column((t) => t.organisationId),
+      ],
     );
-    await this.em.query(`INSERT INTO lease_renewal (lease_id, expire_time) SELECT n.lease_id, $2 FROM unnest($1::uuid[]) AS n (lease_id)`, [
-      column((t) => t.leaseId), expireTime,
-    ]);
+    await this.em.query(
+      `INSERT INTO lease_renewal (lease_id, expire_time) SELECT n.lease_id, $2 FROM unnest($1::uuid[]) AS n (lease_id)`,
+      [column((t) => t.leaseId), expireTime],
+    );
   }
 
   async lock(leaseIds: readonly string[]): Promise<LockedRun[]> {
     if (leaseIds.length === 0) return [];
-    const named: { job_id: string; task_id: string }[] = await this.em.query(`SELECT job_id, task_id FROM run WHERE lease_id = ANY($1::uuid[])`, [leaseIds]);
+    const named: { job_id: string; task_id: string }[] = await this.em.query(
+      `SELECT job_id, task_id FROM run WHERE lease_id = ANY($1::uuid[])`,
+      [leaseIds],
+    );
     if (named.length === 0) return [];
-    const jobs = new Map((await this.lockJobs(named.map(({ job_id }) => job_id))).map((row) => [row.job_id, toJob(row)]));
+    const jobs = new Map(
+      (await this.lockJobs(named.map(({ job_id }) => job_id))).map((row) => [row.job_id, toJob(row)]),
+    );
     const taskRows: TaskRow[] = await this.em.query(
       `SELECT ${TASK_COLUMNS} FROM task t WHERE t.task_id = ANY($1::uuid[]) ORDER BY t.task_id FOR NO KEY UPDATE`,
       [named.map(({ task_id }) => task_id)],
@@ -119,8 +175,14 @@ export class PostgresLeases implements Leases {
        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bigint[])
          AS n (lease_id, state, start_time, exit_code, reason, fault, stop_reason, event_version) WHERE r.lease_id = n.lease_id`,
       [
-        ids, column((run) => run.state), column((run) => run.startTime ?? null), column((run) => run.exitCode), column((run) => run.reason),
-        column((run) => run.fault ?? null), column((run) => run.stopReason ?? null), column((run) => run.eventVersion.toString()),
+        ids,
+        column((run) => run.state),
+        column((run) => run.startTime ?? null),
+        column((run) => run.exitCode),
+        column((run) => run.reason),
+        column((run) => run.fault ?? null),
+        column((run) => run.stopReason ?? null),
+        column((run) => run.eventVersion.toString()),
       ],
     );
     await this.saveEnds(runs.filter(({ endTime }) => endTime));
@@ -140,7 +202,10 @@ export class PostgresLeases implements Leases {
        WHERE g.lease_id = n.lease_id AND n.closed_at IS NOT NULL`,
       [ids, closes],
     );
-    await this.saveRenewals(ids, runs.map((run) => run.expireTime));
+    await this.saveRenewals(
+      ids,
+      runs.map((run) => run.expireTime),
+    );
   }
 
   async openCounts(jobIds: readonly string[]): Promise<Map<string, number>> {
@@ -164,8 +229,13 @@ export class PostgresLeases implements Leases {
       `INSERT INTO artifact (task_id, job_id, organisation_id, run_number, path, bytes, sha256)
        SELECT $1, $2, $3, $4, n.* FROM unnest($5::text[], $6::bigint[], $7::text[]) AS n`,
       [
-        terms.taskId, terms.jobId, terms.organisationId, terms.runNumber,
-        artifacts.map((one) => one.path), artifacts.map((one) => one.bytes.toString()), artifacts.map((one) => one.sha256),
+        terms.taskId,
+        terms.jobId,
+        terms.organisationId,
+        terms.runNumber,
+        artifacts.map((one) => one.path),
+        artifacts.map((one) => one.bytes.toString()),
+        artifacts.map((one) => one.sha256),
       ],
     );
   }
@@ -186,15 +256,23 @@ export class PostgresLeases implements Leases {
        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::timestamptz[])
        ON CONFLICT DO NOTHING`,
       [
-        column((r) => r.report.nodeId), column((r) => r.report.reportId), column((r) => r.report.leaseId), column((r) => r.report.leaseToken.toString()),
-        column((r) => r.report.body.kind), column(({ report: { body } }) => ('reason' in body ? body.reason : '')),
-        column(({ report: { body } }) => (body.kind === 'EXITED' ? body.cumulativeMs.toString() : '0')), column((r) => r.outcome), column((r) => r.reason),
+        column((r) => r.report.nodeId),
+        column((r) => r.report.reportId),
+        column((r) => r.report.leaseId),
+        column((r) => r.report.leaseToken.toString()),
+        column((r) => r.report.body.kind),
+        column(({ report: { body } }) => ('reason' in body ? body.reason : '')),
+        column(({ report: { body } }) => (body.kind === 'EXITED' ? body.cumulativeMs.toString() : '0')),
+        column((r) => r.outcome),
+        column((r) => r.reason),
         column((r) => r.report.receiveTime),
       ],
     );
   }
 
-  async renew(renewals: readonly { leaseId: string; expireTime: Date }[]): Promise<{ leaseId: string; expireTime: Date; version: bigint }[]> {
+  async renew(
+    renewals: readonly { leaseId: string; expireTime: Date }[],
+  ): Promise<{ leaseId: string; expireTime: Date; version: bigint }[]> {
     const ids = renewals.map(({ leaseId }) => leaseId);
     const [rows]: [{ lease_id: string; event_version: string }[], number] = await this.em.query(
       `UPDATE run SET event_version = event_version + 1 WHERE lease_id IN (
@@ -204,7 +282,10 @@ export class PostgresLeases implements Leases {
     );
     const version = new Map(rows.map((row) => [row.lease_id, BigInt(row.event_version)]));
     const live = renewals.filter(({ leaseId }) => version.has(leaseId));
-    await this.saveRenewals(live.map((one) => one.leaseId), live.map((one) => one.expireTime));
+    await this.saveRenewals(
+      live.map((one) => one.leaseId),
+      live.map((one) => one.expireTime),
+    );
     return live.map((one) => ({ ...one, version: version.get(one.leaseId) ?? 0n }));
   }
 
@@ -217,6 +298,9 @@ export class PostgresLeases implements Leases {
   }
 
   private lockJobs(jobIds: readonly string[]): Promise<JobRow[]> {
-    return this.em.query(`SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = ANY($1::uuid[]) ORDER BY j.job_id FOR NO KEY UPDATE`, [[...new Set(jobIds)]]);
+    return this.em.query(
+      `SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = ANY($1::uuid[]) ORDER BY j.job_id FOR NO KEY UPDATE`,
+      [[...new Set(jobIds)]],
+    );
   }
 }

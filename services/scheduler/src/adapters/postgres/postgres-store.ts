@@ -2,7 +2,14 @@ import type { Scope } from '@daya/kernel';
 import { once, type Codec, type ScopedTransactions } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import {
-  Store, type Blobs, type JobFeed, type Quotes, type RequestKey, type Requests, type SealedSecrets, type Transaction,
+  Store,
+  type Blobs,
+  type JobFeed,
+  type Quotes,
+  type RequestKey,
+  type Requests,
+  type SealedSecrets,
+  type Transaction,
 } from '../../application/ports';
 import type { Quote } from '../../domain/quote';
 import { decodePriced, encodePriced } from '../proto-events';
@@ -38,7 +45,10 @@ export class PostgresStore extends Store {
   }
 }
 
-const TEXT_CODEC: Codec<string> = { encode: (text) => Buffer.from(text), decode: (bytes) => Buffer.from(bytes).toString('utf8') };
+const TEXT_CODEC: Codec<string> = {
+  encode: (text) => Buffer.from(text),
+  decode: (bytes) => Buffer.from(bytes).toString('utf8'),
+};
 
 class NothingYet extends Error {}
 
@@ -70,8 +80,15 @@ class PostgresQuotes implements Quotes {
       `INSERT INTO quote (quote_id, organisation_id, project_id, spec, secrets, tasks, priced, create_time, expire_time)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       [
-        quote.quoteId, quote.organisationId, quote.projectId, specToJson(quote.spec), secrets ? Buffer.from(secrets) : null,
-        quotedTasksToJson(quote.tasks), Buffer.from(encodePriced(quote.priced)), quote.createTime, quote.expireTime,
+        quote.quoteId,
+        quote.organisationId,
+        quote.projectId,
+        specToJson(quote.spec),
+        secrets ? Buffer.from(secrets) : null,
+        quotedTasksToJson(quote.tasks),
+        Buffer.from(encodePriced(quote.priced)),
+        quote.createTime,
+        quote.expireTime,
       ],
     );
   }
@@ -97,6 +114,9 @@ class PostgresBlobs implements Blobs {
   constructor(private readonly em: EntityManager) {}
 
   async add(organisationId: string, sha256: string, bytes: bigint): Promise<void> {
-    await this.em.query(`INSERT INTO blob (organisation_id, sha256, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, [organisationId, sha256, bytes.toString()]);
+    await this.em.query(
+      `INSERT INTO blob (organisation_id, sha256, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+      [organisationId, sha256, bytes.toString()],
+    );
   }
 }

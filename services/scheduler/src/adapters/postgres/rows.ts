@@ -9,14 +9,21 @@ import type { Fault, JobState, RunState, TaskState } from '../../domain/states';
 type Int8 = string;
 
 /** A specification in jsonb: its one bigint is decimal text. */
-export const specToJson = (spec: JobSpec): string => JSON.stringify(spec, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+export const specToJson = (spec: JobSpec): string =>
+  JSON.stringify(spec, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
 
-type StoredSpec = Omit<JobSpec, 'requirements'> & { requirements: Omit<JobSpec['requirements'], 'maxPriceMicrosPerGpuHour'> & { maxPriceMicrosPerGpuHour: string } };
+type StoredSpec = Omit<JobSpec, 'requirements'> & {
+  requirements: Omit<JobSpec['requirements'], 'maxPriceMicrosPerGpuHour'> & { maxPriceMicrosPerGpuHour: string };
+};
 
 export function specFromJson(stored: unknown): JobSpec {
   const spec = stored as StoredSpec;
   const { maxPriceMicrosPerGpuHour: limit } = spec.requirements;
-  return { ...spec, finalTask: spec.finalTask, requirements: { ...spec.requirements, maxPriceMicrosPerGpuHour: BigInt(limit) } };
+  return {
+    ...spec,
+    finalTask: spec.finalTask,
+    requirements: { ...spec.requirements, maxPriceMicrosPerGpuHour: BigInt(limit) },
+  };
 }
 
 export const JOB_COLUMNS = `j.job_id, j.organisation_id, j.project_id, j.state, j.spec, j.quote_id, j.quote_micros, j.reason, j.canary_node_id,
@@ -248,7 +255,10 @@ export const quotedTasksToJson = (tasks: readonly QuotedTask[]): string =>
   JSON.stringify(tasks.map((task) => ({ ...task, priceMicrosPerGpuHour: task.priceMicrosPerGpuHour.toString() })));
 
 export const quotedTasksFromJson = (stored: unknown): QuotedTask[] =>
-  (stored as StoredQuotedTask[]).map((task) => ({ ...task, priceMicrosPerGpuHour: BigInt(task.priceMicrosPerGpuHour) }));
+  (stored as StoredQuotedTask[]).map((task) => ({
+    ...task,
+    priceMicrosPerGpuHour: BigInt(task.priceMicrosPerGpuHour),
+  }));
 
 export interface QuoteRow {
   readonly quote_id: string;

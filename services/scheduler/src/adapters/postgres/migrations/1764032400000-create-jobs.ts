@@ -32,7 +32,8 @@ export class CreateJobs1764032400000 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     await execute(runner, REQUESTS_TABLE_SQL, OUTBOX_INBOX_SQL, TABLES);
-    for (const table of ['quote', 'job', 'task', 'artifact', 'blob']) await execute(runner, enableRls(table, ['organisation_id']));
+    for (const table of ['quote', 'job', 'task', 'artifact', 'blob'])
+      await execute(runner, enableRls(table, ['organisation_id']));
   }
 
   async down(): Promise<void> {

@@ -60,9 +60,16 @@ export class CreateLeases1764032400001 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     await execute(runner, TABLES, MARKET, RIGHTS);
-    await execute(runner, enableRls('lease', ['organisation_id', 'provider_organisation_id']), enableRls('run', ['organisation_id']));
+    await execute(
+      runner,
+      enableRls('lease', ['organisation_id', 'provider_organisation_id']),
+      enableRls('run', ['organisation_id']),
+    );
     const parent = `EXISTS (SELECT 1 FROM run r WHERE r.lease_id = lease_renewal.lease_id)`;
-    await execute(runner, [`ALTER TABLE lease_renewal ENABLE ROW LEVEL SECURITY`, `CREATE POLICY lease_renewal_parties ON lease_renewal FOR ALL USING (${parent}) WITH CHECK (${parent})`]);
+    await execute(runner, [
+      `ALTER TABLE lease_renewal ENABLE ROW LEVEL SECURITY`,
+      `CREATE POLICY lease_renewal_parties ON lease_renewal FOR ALL USING (${parent}) WITH CHECK (${parent})`,
+    ]);
     for (const table of ['placement_range', 'lease_gpu', 'lease_report', 'node_view', 'offer_view', 'node_liveness']) {
       await execute(runner, systemOnly(table));
     }

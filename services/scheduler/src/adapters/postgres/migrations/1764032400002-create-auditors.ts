@@ -20,14 +20,19 @@ const auditor = (name: string, sql: string, more = ''): string =>
 const RIPE = `now() - make_interval(secs => grace_seconds)`;
 
 const AUDITORS = [
-  auditor('audit_s1', `
+  auditor(
+    'audit_s1',
+    `
     SELECT task_id::text, count(*) || ' live leases' FROM lease
     WHERE closed_at IS NULL AND grace_seconds >= 0 GROUP BY task_id, member_index HAVING count(*) > 1
     UNION ALL
     SELECT t.task_id::text, 'is ' || t.state || ' without a live lease' FROM task t
     WHERE t.state IN ('LEASED', 'RUNNING') AND t.queue_time <= ${RIPE}
-      AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.task_id = t.task_id AND l.closed_at IS NULL)`),
-  auditor('audit_s2', `
+      AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.task_id = t.task_id AND l.closed_at IS NULL)`,
+  ),
+  auditor(
+    'audit_s2',
+    `
     SELECT a.gpu_uuid, 'leases ' || a.id || ' and ' || b.id || ' overlap'
     FROM audited_lease a JOIN audited_lease b ON a.gpu_uuid = b.gpu_uuid AND a.id < b.id
       AND tstzrange(a.granted_at, a.closed_at) && tstzrange(b.granted_at, b.closed_at)
@@ -35,8 +40,11 @@ const AUDITORS = [
     UNION ALL
     SELECT l.gpu_uuid, 'lease ' || l.id || ' and its GPU row do not agree' FROM audited_lease l
     LEFT JOIN lease_gpu g ON g.lease_id = l.id AND g.gpu_uuid = l.gpu_uuid
-    WHERE g.lease_id IS NULL OR g.closed_at IS DISTINCT FROM l.closed_at`),
-  auditor('audit_s3', `
+    WHERE g.lease_id IS NULL OR g.closed_at IS DISTINCT FROM l.closed_at`,
+  ),
+  auditor(
+    'audit_s3',
+    `
     SELECT r.lease_id::text, 'result ' || r.report_id || ' was accepted under token ' || r.lease_token || ', the lease has ' || l.lease_token
     FROM audited_result r JOIN lease l USING (lease_id) WHERE grace_seconds >= 0 AND r.lease_token <> l.lease_token
     UNION ALL
@@ -49,14 +57,21 @@ const AUDITORS = [
     SELECT task_id::text, 'run numbers have a gap' FROM lease GROUP BY task_id HAVING max(run_number) <> count(*)
     UNION ALL
     SELECT a.task_id::text, 'artifact ' || a.path || ' is of run ' || a.run_number || ', which did not succeed'
-    FROM artifact a LEFT JOIN run r ON r.task_id = a.task_id AND r.run_number = a.run_number WHERE r.state IS DISTINCT FROM 'SUCCEEDED'`),
-  auditor('audit_s6', `
+    FROM artifact a LEFT JOIN run r ON r.task_id = a.task_id AND r.run_number = a.run_number WHERE r.state IS DISTINCT FROM 'SUCCEEDED'`,
+  ),
+  auditor(
+    'audit_s6',
+    `
     SELECT q.lease_id::text, 'is in Redis and is no lease' FROM unnest(queued_lease_ids) AS q (lease_id)
     WHERE NOT EXISTS (SELECT 1 FROM lease l WHERE l.lease_id = q.lease_id)
     UNION ALL
     SELECT l.lease_id::text, 'is offered, unanswered and in no queue' FROM lease l JOIN run r USING (lease_id)
-    WHERE r.state = 'OFFERED' AND l.answer_time <= ${RIPE} AND NOT l.lease_id = ANY (queued_lease_ids)`, ', queued_lease_ids uuid[]'),
-  auditor('audit_s7', `
+    WHERE r.state = 'OFFERED' AND l.answer_time <= ${RIPE} AND NOT l.lease_id = ANY (queued_lease_ids)`,
+    ', queued_lease_ids uuid[]',
+  ),
+  auditor(
+    'audit_s7',
+    `
     SELECT n.node_id::text, 'leases take ' || coalesce(sum(l.cpu_milli), 0) || ' cpu_milli, ' || coalesce(sum(l.memory_mib), 0) || ' MiB memory, '
       || coalesce(sum(l.scratch_mib), 0) || ' MiB scratch, ' || coalesce(sum(cardinality(l.gpu_uuids)), 0) || ' GPUs; more than the node has'
     FROM node_view n JOIN lease l ON l.node_id = n.node_id AND l.closed_at IS NULL AND l.grant_time <= ${RIPE}
@@ -64,7 +79,8 @@ const AUDITORS = [
       OR sum(cardinality(l.gpu_uuids)) > jsonb_array_length(n.gpus)
     UNION ALL
     SELECT l.lease_id::text, 'is a paid lease on a node that is not admitted' FROM lease l LEFT JOIN node_view n USING (node_id)
-    WHERE l.closed_at IS NULL AND NOT l.canary AND n.admitted IS NOT TRUE AND l.grant_time <= ${RIPE}`),
+    WHERE l.closed_at IS NULL AND NOT l.canary AND n.admitted IS NOT TRUE AND l.grant_time <= ${RIPE}`,
+  ),
 ];
 
 /** The auditors that this service ships. `audit_s6` also takes the lease ids that are in the dispatch queues of Redis. */
