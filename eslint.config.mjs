@@ -105,5 +105,12 @@ export default [
     rules: { 'no-restricted-imports': only('@daya/kernel|node:util', '**/adapters/**') },
   },
   { files: ['**/main.ts', 'libs/testing/**/*.ts', ...tests], rules: { 'no-restricted-properties': 'off' } },
-  { files: tests, rules: { 'max-lines-per-function': 'off', '@typescript-eslint/no-non-null-assertion': 'off' } },
+  {
+    files: tests,
+    rules: {
+      'max-lines': ['error', { max: 500 }],
+      'max-lines-per-function': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
 ];

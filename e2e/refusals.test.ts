@@ -162,7 +162,7 @@ test('a revoked key is refused within five seconds, and an open stream of it end
 /** Follows a job's events until the stream ends, however it does. */
 async function watchUntilEnd(client: ReturnType<typeof restClient>, jobId: string): Promise<{ endMs: number }> {
   try {
-    for await (const _event of client.events(`/v1/jobs/${jobId}:watch`, AbortSignal.timeout(30_000)));
+    for await (const event of client.events(`/v1/jobs/${jobId}:watch`, AbortSignal.timeout(30_000))) void event;
   } catch {
     // A cut stream ends with an error; that it ended is what counts.
   }

@@ -16,7 +16,7 @@ export interface NodeKeys {
 
 const SERVICES: ReadonlySet<string> = new Set(['registry', 'scheduler', 'dispatch']);
 const CALLER_HEADER = 'x-daya-caller';
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 30_000;
 
 /** Everybody's credentials, from the platform's own identity folder; connections are kept. */
 export class Identities {

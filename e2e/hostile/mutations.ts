@@ -20,8 +20,8 @@ export interface Mutation {
 export type Rules = Readonly<Record<string, Rule>>;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** Far above every request's own limit, below the transport's. */
-const TOO_LARGE_BYTES = 400 * 1_024;
+/** Above every request's own limit of 256 KiB, below the transport's. */
+const TOO_LARGE_BYTES = 264 * 1_024;
 
 /** Of a long list the first ones and the last are changed: the rest are alike. */
 const ELEMENTS_MAX = 2;

@@ -3,7 +3,7 @@ import { createClient, type GrpcClient } from '@daya/nest/client';
 import { decodeStrict } from '@daya/proto';
 import {
   AgentServiceService,
-  ConnectRequest,
+  type ConnectRequest,
   UsageBlock,
   type AgentFrame,
   type ServerFrame,

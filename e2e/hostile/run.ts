@@ -21,7 +21,10 @@ export interface ControlResult {
   readonly answer: Answer;
 }
 
-const IN_FLIGHT = 24;
+/** Large bodies share a connection's window of 64 KiB: many at once only wait for each other. */
+const LARGE_BYTES = 48 * 1_024;
+const SMALL_IN_FLIGHT = 24;
+const LARGE_IN_FLIGHT = 2;
 
 /** Sends controls and their hostile neighbours to a platform. */
 export class Attack {
@@ -56,16 +59,21 @@ export class Attack {
     const results: Result[] = [];
     for (const target of targets.filter(({ control }) => control.exclusive))
       results.push(...(await this.runAlone(target)));
-    const queue = targets
+    const shots = targets
       .filter(({ control }) => !control.exclusive)
       .flatMap((target) => this.mutationsOf(target).map((mutation) => ({ target, mutation })));
-    const worker = async (): Promise<void> => {
+    const lane = async (queue: typeof shots): Promise<void> => {
       for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
         const { target, mutation } = next;
         results.push({ mutation, answer: await this.send(target, mutation.bytes) });
       }
     };
-    await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
+    const isLarge = ({ mutation }: (typeof shots)[number]): boolean => mutation.bytes.length > LARGE_BYTES;
+    const [small, large] = [shots.filter((shot) => !isLarge(shot)), shots.filter(isLarge)];
+    await Promise.all([
+      ...Array.from({ length: SMALL_IN_FLIGHT }, () => lane(small)),
+      ...Array.from({ length: LARGE_IN_FLIGHT }, () => lane(large)),
+    ]);
     return results;
   }
 

@@ -1,6 +1,6 @@
 import { Client, Metadata } from '@grpc/grpc-js';
 import { channelCredentials } from '@daya/nest';
-import { GetNodeRequest, GetNodeResponse } from '@daya/proto/registry';
+import { GetNodeRequest, type GetNodeResponse } from '@daya/proto/registry';
 import { NODE_ID, SUBJECT } from './subject';
 
 const DEADLINE_MS = 30_000;

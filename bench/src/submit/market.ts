@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { AdmissionState, ProviderKind, type Node } from '@daya/proto/registry';
-import { Fleet } from './fleet';
+import { type Fleet } from './fleet';
 import { ownerOf, type PlatformClients, type PlatformPlace } from './platform-clients';
 
 const GPU_MODEL_ID = 'rtx-4090';

@@ -1,4 +1,9 @@
-import { BillingServiceService, PriceQuoteRequest, PricedQuote, type PriceQuoteResponse } from '@daya/proto/billing';
+import {
+  BillingServiceService,
+  PriceQuoteRequest,
+  type PricedQuote,
+  type PriceQuoteResponse,
+} from '@daya/proto/billing';
 import { control, type Control } from '../control';
 import { inner, list, named, optionalUuid, range, required, shaped, text, wrongBytes, type Rule } from '../rules';
 import { PATIENT, type World } from '../world';

@@ -1,4 +1,4 @@
-import { JobSpec, NetworkPolicy } from '@daya/proto/scheduler';
+import { type JobSpec, NetworkPolicy } from '@daya/proto/scheduler';
 import { BAD_PATHS, SHA256_LIKE } from '../bad-values';
 import type { Rules } from '../mutations';
 import { both, enumeration, inner, list, map, NUL_ONLY, range, required, shaped, text, type Rule } from '../rules';

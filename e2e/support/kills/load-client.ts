@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Platform, ServiceName } from '../platform';
 import { shellJob, workFor, type Job, type Party, type Rest } from '../market';
-import { AcknowledgedList } from './acknowledged-list';
+import { type AcknowledgedList } from './acknowledged-list';
 import { Caller, probeOf, type Answer } from './calls';
 import type { Random } from './random';
 

@@ -2,6 +2,9 @@ import { LeaseReportOutcome } from '@daya/proto/scheduler';
 import { AgentFixture, REASSIGN_MS } from './support/agent-fixture';
 import { until } from './support/agent-home';
 
+// Seconds where the machine is free; the limit is for one that is not.
+jest.setTimeout(120_000);
+
 describe('the agent when things break', () => {
   let fixture: AgentFixture;
   beforeAll(async () => {
@@ -69,7 +72,7 @@ describe('the agent when things break', () => {
     fixture.platform.goAway();
     await fixture.platform.comeBack();
     expect(await fixture.exitOf(leaseId)).toMatchObject({ reason: 'EXITED', exitCode: 0 });
-    expect(fixture.platform.logOf(leaseId)).toBe('one\ntwo\n');
+    await until(() => fixture.platform.logOf(leaseId) === 'one\ntwo\n');
   });
 
   it('a restarted agent refuses old tokens and reports what it no longer runs; usage of the old boot arrives', async () => {

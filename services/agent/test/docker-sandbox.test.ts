@@ -14,6 +14,9 @@ import { LIMITS } from './support/sandbox-limits';
 
 const SOCKET = process.env['AGENT_TEST_DOCKER_SOCKET'];
 
+// Seconds where the machine is free; the limit is for one that is not.
+jest.setTimeout(120_000);
+
 describe('the request to a Docker engine', () => {
   const image: PreparedImage = { digest: 'sha256:x', location: 'daya-image:x', env: [], command: ['sh', '-c', 'true'] };
   const spec = {

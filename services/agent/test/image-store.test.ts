@@ -8,6 +8,9 @@ import { busyboxEntries, MemoryBlobs, putImage, putJson } from './support/oci-im
 import { Sandbox } from './support/sandbox';
 import { tarOf } from './support/tar';
 
+// Seconds where the machine is free; the limit is for one that is not.
+jest.setTimeout(120_000);
+
 describe('image store', () => {
   let sandbox: Sandbox;
   let folder: string;

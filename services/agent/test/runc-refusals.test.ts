@@ -4,6 +4,9 @@ import { busyboxEntries, putImage } from './support/oci-image';
 import { Sandbox } from './support/sandbox';
 import { LIMITS } from './support/sandbox-limits';
 
+// Seconds where the machine is free; the limit is for one that is not.
+jest.setTimeout(120_000);
+
 describe('what runc is not asked to run, or cannot', () => {
   let sandbox: Sandbox;
   let busybox: string;

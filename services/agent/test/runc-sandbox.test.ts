@@ -6,6 +6,9 @@ import { busyboxEntries, putImage } from './support/oci-image';
 import { collectLog, Sandbox } from './support/sandbox';
 import { LIMITS } from './support/sandbox-limits';
 
+// Seconds where the machine is free; the limit is for one that is not.
+jest.setTimeout(120_000);
+
 describe('a task in runc', () => {
   let sandbox: Sandbox;
   let busybox: string;

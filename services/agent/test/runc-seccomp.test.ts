@@ -59,6 +59,9 @@ const ALLOWED: readonly SystemCall[] = [
   { name: 'sched_yield', number: 24 },
 ];
 
+// Seconds where the machine is free; the limit is for one that is not.
+jest.setTimeout(120_000);
+
 describe('system calls of a task', () => {
   let sandbox: Sandbox;
   let image: string;

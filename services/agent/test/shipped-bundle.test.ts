@@ -8,6 +8,9 @@ import { bundle } from './support/bundle';
 import { busyboxEntries, MemoryBlobs, putImage } from './support/oci-image';
 import { TestPlatform } from './support/test-platform';
 
+// Seconds where the machine is free; the limit is for one that is not.
+jest.setTimeout(120_000);
+
 describe('the shipped agent: one file in a folder without node_modules', () => {
   const blobs = new MemoryBlobs();
   const busybox = putImage(blobs, busyboxEntries());

@@ -8,7 +8,7 @@ import {
   LeaseServiceService,
   SchedulerServiceService,
   BlobServiceService,
-  LeaseReportOutcome,
+  type LeaseReportOutcome,
   type Job,
   type JobSpec,
   type LeaseReport,

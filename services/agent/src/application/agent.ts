@@ -103,9 +103,10 @@ export class Agent {
   private welcomed(heartbeatMs: number, selfFenceMs: number): void {
     const { heartbeats, reports, meter, runs } = this.parts;
     heartbeats.welcomed(heartbeatMs, selfFenceMs);
+    // Before the reports: whoever follows a log stops at the exit.
+    runs.reconnected();
     reports.resend();
     meter.resend();
-    runs.reconnected();
   }
 
   private answer(offer: LeaseOffer): void {

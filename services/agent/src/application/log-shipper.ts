@@ -21,6 +21,11 @@ export class LogShipper {
     private readonly link: PlatformLink,
   ) {}
 
+  /** Everything was handed to a stream, the end included. */
+  get isDone(): boolean {
+    return this.endSent;
+  }
+
   push(chunk: Uint8Array): void {
     for (let at = 0; at < chunk.length; at += CHUNK_BYTES) this.chunks.push(chunk.subarray(at, at + CHUNK_BYTES));
     this.flush();

@@ -19,7 +19,7 @@ export type ReportBody =
   | {
       readonly type: 'exited';
       readonly reason: ExitReason;
-      /** −1 when nobody knows it. */
+      /** 0 when there is none: the reason says that it never ran or was not seen to its end. */
       readonly exitCode: number;
       readonly cumulativeMs: number;
       readonly artifacts: readonly ReportedArtifact[];

@@ -50,6 +50,7 @@ interface RunResult {
 }
 
 /** A container that did not exit by itself has no code of its own; the reason says what happened. */
+const FINISHED_LOGS_MAX = 16;
 const UNKNOWN_EXIT_CODE = 0;
 
 /**
@@ -59,6 +60,8 @@ const UNKNOWN_EXIT_CODE = 0;
  */
 export class RunLease {
   private readonly shippers = new Set<LogShipper>();
+  /** Of runs that have ended; a broken stream may have taken their last words with it. */
+  private finished: readonly LogShipper[] = [];
 
   constructor(private readonly parts: RunParts) {}
 
@@ -90,7 +93,8 @@ export class RunLease {
   }
 
   reconnected(): void {
-    for (const shipper of this.shippers) shipper.reconnected();
+    for (const shipper of [...this.finished, ...this.shippers]) shipper.reconnected();
+    this.finished = this.finished.filter((shipper) => !shipper.isDone);
   }
 
   private async start(lease: HeldLease): Promise<RunHandle> {
@@ -135,6 +139,7 @@ export class RunLease {
       return await this.deliver(lease, handle, exit);
     } finally {
       this.shippers.delete(shipper);
+      this.keepFinished(shipper);
     }
   }
 
@@ -166,6 +171,13 @@ export class RunLease {
       log.warn('artifacts were not delivered', { leaseId: lease.offer.leaseId, error: String(error) });
       return ended('NODE_LOST');
     }
+  }
+
+  /** Those that are done go first when there are too many; while the agent is cut off no new runs come. */
+  private keepFinished(shipper: LogShipper): void {
+    const kept = [...this.finished, shipper];
+    const tooMany = kept.length - FINISHED_LOGS_MAX;
+    this.finished = kept.filter((one, index) => !one.isDone || index >= tooMany);
   }
 
   private endWithoutRun(lease: HeldLease, error: unknown): RunResult {

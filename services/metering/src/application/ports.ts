@@ -13,6 +13,7 @@ export interface Transaction {
 }
 
 export interface LeaseRow extends Lease {
+  readonly gpuModelId: string;
   /** The final record was written and nothing waits; only a late word opens it again. */
   readonly settled: boolean;
 }
@@ -21,7 +22,9 @@ export interface Leases {
   /** Locks a lease; undefined when it was never heard of. */
   lock(leaseId: string): Promise<LeaseRow | undefined>;
   /** Stores a lease, or what is new of it. */
-  save(lease: Lease): Promise<void>;
+  save(lease: Lease, gpuModelId: string): Promise<void>;
+  /** Rates the node's leases that were granted before anybody had heard of its ratings, and what was recorded of them. */
+  rate(nodeId: string): Promise<void>;
   /** When something of this lease is due again without any news; undefined: settled. */
   schedule(leaseId: string, dueMs: number | undefined): Promise<void>;
   /** Leases that are due, oldest first. */
@@ -48,9 +51,10 @@ export interface Nodes {
   key(
     nodeId: string,
     generation: number,
-  ): Promise<{ readonly publicKey: Uint8Array; readonly revoked: boolean } | undefined>;
+  ): Promise<{ readonly publicKey: Uint8Array; readonly revokedMs: number | undefined } | undefined>;
   saveKey(nodeId: string, generation: number, publicKey: Uint8Array): Promise<void>;
-  revoke(nodeId: string): Promise<void>;
+  /** Whatever its keys known so far signed counts nothing from that moment on. */
+  revoke(nodeId: string, timeMs: number): Promise<void>;
   saveRatings(nodeId: string, mscuByGpuModel: Readonly<Record<string, number>>): Promise<void>;
   /** mSCU of one GPU of a model on a node; 0 when nobody rated it. */
   rating(nodeId: string, gpuModelId: string): Promise<number>;

@@ -18,14 +18,15 @@ export class RecordLease {
   async execute(tx: Transaction, { terms: { gpuModelId, ...terms }, ...news }: LeaseNews): Promise<void> {
     const known = await tx.leases.lock(terms.leaseId);
     const mscu = known?.mscu || (await tx.nodes.rating(terms.nodeId, gpuModelId));
-    await tx.leases.save({
+    const lease = {
       ...terms,
       mscu,
       startMs: news.startMs ?? known?.startMs,
       expireMs: Math.max(news.expireMs, known?.expireMs ?? 0),
       endMs: news.endMs ?? known?.endMs,
       lost: news.lost || (known?.lost ?? false),
-    });
+    };
+    await tx.leases.save(lease, gpuModelId);
     await this.settle.execute(tx, terms.leaseId);
   }
 
@@ -33,7 +34,7 @@ export class RecordLease {
   async extend(tx: Transaction, leaseId: string, expireMs: number): Promise<void> {
     const known = await tx.leases.lock(leaseId);
     if (known === undefined) return;
-    await tx.leases.save({ ...known, expireMs: Math.max(expireMs, known.expireMs) });
+    await tx.leases.save({ ...known, expireMs: Math.max(expireMs, known.expireMs) }, known.gpuModelId);
     await this.settle.execute(tx, leaseId);
   }
 }

@@ -11,11 +11,12 @@ export class RecordNode {
     await this.recordTicks.execute(tx, await tx.nodes.unpark(nodeId, generation));
   }
 
-  revoked(tx: Transaction, nodeId: string): Promise<void> {
-    return tx.nodes.revoke(nodeId);
+  revoked(tx: Transaction, nodeId: string, timeMs: number): Promise<void> {
+    return tx.nodes.revoke(nodeId, timeMs);
   }
 
-  rated(tx: Transaction, nodeId: string, mscuByGpuModel: Readonly<Record<string, number>>): Promise<void> {
-    return tx.nodes.saveRatings(nodeId, mscuByGpuModel);
+  async rated(tx: Transaction, nodeId: string, mscuByGpuModel: Readonly<Record<string, number>>): Promise<void> {
+    await tx.nodes.saveRatings(nodeId, mscuByGpuModel);
+    await tx.leases.rate(nodeId);
   }
 }

@@ -30,7 +30,8 @@ export class RecordTicks {
     }
     const ticks = this.read(block);
     if (!this.reader.verify(block, key.publicKey)) return refuseAll(tx, ticks, 'BAD_SIGNATURE');
-    if (key.revoked) return refuseAll(tx, ticks, 'NODE_REVOKED');
+    // By the time of receipt: the news of the revocation may come long before or after these ticks.
+    if (key.revokedMs !== undefined && block.receiveMs >= key.revokedMs) return refuseAll(tx, ticks, 'NODE_REVOKED');
     const leases: string[] = [];
     for (const tick of ticks) {
       const outcome = await tx.ticks.add(tick);

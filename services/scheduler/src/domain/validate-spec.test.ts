@@ -1,4 +1,4 @@
-import { DomainError } from '@daya/kernel';
+import { type DomainError } from '@daya/kernel';
 import { aSpecInput } from '../../test/builders';
 import type { JobSpecInput } from './job-spec';
 import { SPEC_LIMITS, validateSpec } from './validate-spec';

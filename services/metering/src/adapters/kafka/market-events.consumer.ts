@@ -45,7 +45,7 @@ export function marketEventHandlers({ recordLease, recordNode }: MarketUseCases)
     on(NodeCertified, ({ nodeId, generation, publicKey }, _event, em) =>
       recordNode.certified(bindTransaction(em), nodeId, generation, publicKey),
     ),
-    on(NodeRevoked, ({ nodeId }, _event, em) => recordNode.revoked(bindTransaction(em), nodeId)),
+    on(NodeRevoked, ({ nodeId }, event, em) => recordNode.revoked(bindTransaction(em), nodeId, event.time.getTime())),
     on(NodeChanged, ({ node, mscuByGpuModel }, _event, em) => {
       if (node === undefined) throw missing('node');
       return recordNode.rated(bindTransaction(em), node.nodeId, mscuByGpuModel);

@@ -13,12 +13,12 @@ export class PostgresLeases implements Leases {
     return row && toLease(row);
   }
 
-  async save(lease: Lease): Promise<void> {
+  async save(lease: Lease, gpuModelId: string): Promise<void> {
     await this.em.query(
       `INSERT INTO lease (lease_id, lease_token, node_id, organisation_id, provider_organisation_id, job_id, gpu_milli, mscu, start_time,
-         expire_time, end_time, lost)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-       ON CONFLICT (lease_id) DO UPDATE SET start_time = $9, expire_time = $10, end_time = $11, lost = $12`,
+         expire_time, end_time, lost, gpu_model_id)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+       ON CONFLICT (lease_id) DO UPDATE SET mscu = $8, start_time = $9, expire_time = $10, end_time = $11, lost = $12`,
       [
         lease.leaseId,
         lease.leaseToken.toString(),
@@ -32,7 +32,22 @@ export class PostgresLeases implements Leases {
         timeOf(lease.expireMs),
         timeOf(lease.endMs),
         lease.lost,
+        gpuModelId,
       ],
+    );
+  }
+
+  async rate(nodeId: string): Promise<void> {
+    const [rated]: [{ lease_id: string }[], number] = await this.em.query(
+      `UPDATE lease l SET mscu = r.mscu FROM node_rating r
+       WHERE l.node_id = $1 AND l.mscu = 0 AND r.node_id = l.node_id AND r.gpu_model_id = l.gpu_model_id AND r.mscu > 0 RETURNING l.lease_id`,
+      [nodeId],
+    );
+    if (rated.length === 0) return;
+    await this.em.query(
+      `UPDATE usage_window w SET mscu_ms = w.billable_ms * l.mscu * l.gpu_milli / 1000
+       FROM lease l WHERE l.lease_id = w.lease_id AND l.lease_id = ANY($1::uuid[])`,
+      [rated.map((row) => row.lease_id)],
     );
   }
 

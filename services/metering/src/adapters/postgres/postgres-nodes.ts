@@ -10,15 +10,21 @@ interface ParkedRow {
   receive_time: Date;
 }
 
+/** A lease that finds no rating and a rating that finds no lease must not pass each other. */
+const RATINGS_OF = 'hashtextextended($1::text, 1)';
+
 export class PostgresNodes implements Nodes {
   constructor(private readonly em: EntityManager) {}
 
-  async key(nodeId: string, generation: number): Promise<{ publicKey: Uint8Array; revoked: boolean } | undefined> {
+  async key(
+    nodeId: string,
+    generation: number,
+  ): Promise<{ publicKey: Uint8Array; revokedMs: number | undefined } | undefined> {
     const [row]: { public_key: Buffer; revoke_time: Date | null }[] = await this.em.query(
       `SELECT public_key, revoke_time FROM node_key WHERE node_id = $1 AND generation = $2`,
       [nodeId, generation],
     );
-    return row && { publicKey: row.public_key, revoked: row.revoke_time !== null };
+    return row && { publicKey: row.public_key, revokedMs: row.revoke_time?.getTime() };
   }
 
   async saveKey(nodeId: string, generation: number, publicKey: Uint8Array): Promise<void> {
@@ -28,11 +34,15 @@ export class PostgresNodes implements Nodes {
     );
   }
 
-  async revoke(nodeId: string): Promise<void> {
-    await this.em.query(`UPDATE node_key SET revoke_time = now() WHERE node_id = $1 AND revoke_time IS NULL`, [nodeId]);
+  async revoke(nodeId: string, timeMs: number): Promise<void> {
+    await this.em.query(`UPDATE node_key SET revoke_time = $2 WHERE node_id = $1 AND revoke_time IS NULL`, [
+      nodeId,
+      new Date(timeMs),
+    ]);
   }
 
   async saveRatings(nodeId: string, mscuByGpuModel: Readonly<Record<string, number>>): Promise<void> {
+    await this.em.query(`SELECT pg_advisory_xact_lock(${RATINGS_OF})`, [nodeId]);
     await this.em.query(
       `INSERT INTO node_rating (node_id, gpu_model_id, mscu)
        SELECT $1, model, mscu FROM unnest($2::text[], $3::int[]) AS rating (model, mscu)
@@ -42,6 +52,7 @@ export class PostgresNodes implements Nodes {
   }
 
   async rating(nodeId: string, gpuModelId: string): Promise<number> {
+    await this.em.query(`SELECT pg_advisory_xact_lock_shared(${RATINGS_OF})`, [nodeId]);
     const [row]: { mscu: number }[] = await this.em.query(
       `SELECT mscu FROM node_rating WHERE node_id = $1 AND gpu_model_id = $2`,
       [nodeId, gpuModelId],

@@ -10,6 +10,7 @@ export interface LeaseDbRow {
   provider_organisation_id: string;
   job_id: string;
   gpu_milli: number;
+  gpu_model_id: string;
   mscu: number;
   start_time: Date | null;
   expire_time: Date;
@@ -31,6 +32,7 @@ export const toLease = (row: LeaseDbRow): LeaseRow => ({
   expireMs: row.expire_time.getTime(),
   endMs: row.end_time?.getTime(),
   lost: row.lost,
+  gpuModelId: row.gpu_model_id,
   settled: row.end_time !== null && row.due_time === null,
 });
 

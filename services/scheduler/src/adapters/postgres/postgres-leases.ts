@@ -1,7 +1,7 @@
 import { DomainError } from '@daya/kernel';
 import { constraintError } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
-import { reportKey, type Leases, type LockedRun, type RecordedReport } from '../../application/ports';
+import type { Leases, LockedRun, RecordedReport } from '../../application/ports';
 import type { LeaseTerms, Run } from '../../domain/lease';
 import type { Artifact, LeaseReport, ReportOutcome } from '../../domain/report';
 import {
@@ -16,6 +16,7 @@ import {
   type RunRow,
   type TaskRow,
 } from './rows';
+import { recordReports, seenReports } from './postgres-reports';
 
 const SHARD = 0;
 const OPEN_STATES = `('OFFERED', 'ACCEPTED', 'RUNNING')`;
@@ -240,34 +241,12 @@ export class PostgresLeases implements Leases {
     );
   }
 
-  async seenReports(reports: readonly LeaseReport[]): Promise<Map<string, ReportOutcome>> {
-    const rows: { node_id: string; report_id: string; outcome: ReportOutcome }[] = await this.em.query(
-      `SELECT p.node_id, p.report_id, p.outcome FROM unnest($1::uuid[], $2::text[]) AS n (node_id, report_id) JOIN lease_report p USING (node_id, report_id)`,
-      [reports.map((one) => one.nodeId), reports.map((one) => one.reportId)],
-    );
-    return new Map(rows.map((row) => [reportKey({ nodeId: row.node_id, reportId: row.report_id }), row.outcome]));
+  seenReports(reports: readonly LeaseReport[]): Promise<Map<string, ReportOutcome>> {
+    return seenReports(this.em, reports);
   }
 
-  async recordReports(recorded: readonly RecordedReport[]): Promise<void> {
-    if (recorded.length === 0) return;
-    const column = <T>(of: (one: RecordedReport) => T): T[] => recorded.map(of);
-    await this.em.query(
-      `INSERT INTO lease_report (node_id, report_id, lease_id, lease_token, kind, exit_reason, cumulative_ms, outcome, reason, receive_time)
-       SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::timestamptz[])
-       ON CONFLICT DO NOTHING`,
-      [
-        column((r) => r.report.nodeId),
-        column((r) => r.report.reportId),
-        column((r) => r.report.leaseId),
-        column((r) => r.report.leaseToken.toString()),
-        column((r) => r.report.body.kind),
-        column(({ report: { body } }) => ('reason' in body ? body.reason : '')),
-        column(({ report: { body } }) => (body.kind === 'EXITED' ? body.cumulativeMs.toString() : '0')),
-        column((r) => r.outcome),
-        column((r) => r.reason),
-        column((r) => r.report.receiveTime),
-      ],
-    );
+  recordReports(recorded: readonly RecordedReport[]): Promise<void> {
+    return recordReports(this.em, recorded);
   }
 
   async renew(

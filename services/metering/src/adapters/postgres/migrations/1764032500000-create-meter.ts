@@ -38,10 +38,11 @@ const LEASES = [
   `CREATE TABLE lease (
     lease_id uuid PRIMARY KEY, lease_token bigint NOT NULL, node_id uuid NOT NULL, organisation_id uuid NOT NULL,
     provider_organisation_id uuid NOT NULL, job_id uuid NOT NULL, gpu_milli integer NOT NULL CHECK (gpu_milli > 0),
-    mscu integer NOT NULL, start_time timestamptz, expire_time timestamptz NOT NULL, end_time timestamptz,
+    gpu_model_id text NOT NULL DEFAULT '', mscu integer NOT NULL, start_time timestamptz, expire_time timestamptz NOT NULL, end_time timestamptz,
     lost boolean NOT NULL DEFAULT false, due_time timestamptz)`,
   `CREATE INDEX lease_due ON lease (due_time) WHERE due_time IS NOT NULL`,
   `CREATE INDEX lease_job ON lease (job_id)`,
+  `CREATE INDEX lease_unrated ON lease (node_id) WHERE mscu = 0`,
 ];
 
 const TICKS = [
