@@ -5,9 +5,9 @@ import { measure, result } from './result.mjs';
 const require = createRequire(import.meta.url);
 
 const SETTINGS = {
-  rounds: 24,
+  rounds: 20,
   callsPerRound: 750,
-  warmUpCalls: 4_000,
+  warmUpCalls: 10_000,
   coldCalls: 200,
   connections: 4,
   inFlight: 64,

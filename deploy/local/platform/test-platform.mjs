@@ -11,15 +11,17 @@ import { down } from './down.mjs';
 import { startPlatform } from './launch.mjs';
 
 const AUDITOR_PASSWORD = 'auditor';
+/** Tests enrol by the dozen from one address. */
+const TEST_ENVIRONMENT = { dispatch: { ENROL_BURST: '10000', ENROL_PER_MINUTE: '100000' } };
 
-export async function startTestPlatform({ runDir, infra, log, extra }) {
+export async function startTestPlatform({ runDir, infra, log }) {
   const povray = await buildImage('povray', { log });
   const platform = await startPlatform({
     runDir,
     infra,
     timerScale: DEMO_TIMER_SCALE,
     canary: canarySpec(povray),
-    extra,
+    extra: TEST_ENVIRONMENT,
     log,
   });
   await uploadImage(new Client(platform.http, platform.operatorKey), povray);

@@ -95,10 +95,15 @@ test(
         expect.objectContaining({ reason: 'NOT_LEADING' }) as Error,
       );
       await market.beat(node);
-      const { job } = await fromStandby.jobs.submitJob(market.submission(member), {
-        caller: member,
-        deadlineMs: 20_000,
-      });
+      // A standby reads the market from the database now and then: what the writer sees it sees a moment later.
+      const submission = market.submission(member);
+      const { job } = await eventually(
+        async () => {
+          await market.beat(node);
+          return fromStandby.jobs.submitJob(submission, { caller: member, deadlineMs: 20_000 });
+        },
+        { timeoutMs: 45_000, everyMs: 500 },
+      );
       await market.offered(member, job!.jobId);
       await writer.stop();
       await eventually(() => market.beatBy(fromStandby.leases, node));
