@@ -66,9 +66,9 @@ async function settle(platform, market, jobs) {
 
 async function stopAll(market, platform, infra) {
   await Promise.all((market?.owners ?? []).flatMap((owner) => owner.agents.map((agent) => agent.stop())));
-  if (platform) await (await import('./platform/down.mjs')).downAgents(RUN);
   await platform?.stop();
   await infra?.stop();
+  await (await import('./platform/down.mjs')).down(RUN);
 }
 
 async function main() {

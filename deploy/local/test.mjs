@@ -139,7 +139,7 @@ try {
   problems.push(error.stack ?? String(error));
 }
 if (tally.failed > 0) keepLogs();
-rmSync(RUN, { recursive: true, force: true });
+rmSync(RUN, { recursive: true, force: true, maxRetries: 3 });
 for (const problem of problems) process.stderr.write(`\n✗ ${problem}\n`);
 process.stderr.write(
   `\n${Object.entries(phases.timingsMs)

@@ -29,6 +29,8 @@ export class AgentProcess extends ManagedProcess {
         INVENTORY_FILE: inFolder('inventory.json'),
         ALLOW_EMULATED_GPUS: 'true',
         CONTAINER_DRIVER: 'auto',
+        // Unpacked once for all agents of this machine, and there again in the next run.
+        IMAGE_FOLDER: join(ROOT, '.daya/cache/agent-images'),
         TIMER_SCALE: String(platform.timerScale),
         LOG_LEVEL: 'info',
         ...env,

@@ -1,5 +1,6 @@
 // Ends whatever a run folder says is running: agents, services, servers. Nothing to do is fine.
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { attachInfra } from '../infra/index.mjs';
 import { attachPlatform, readPlatform } from './launch.mjs';
@@ -17,8 +18,18 @@ export async function downAgents(runDir) {
   await Promise.all(running.filter((candidate) => candidate.isAlive()).map((agent) => agent.stop()));
 }
 
+/** Scratch of containers whose keepers were killed too: their agent unmounts it at its next start, which may never come. */
+function unmountBelow(folder) {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '');
+  for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).reverse())
+    execFileSync('umount', ['-l', mount]);
+}
+
 export async function down(runDir) {
   await downAgents(runDir);
+  unmountBelow(runDir);
   if (readPlatform(runDir) !== undefined) await attachPlatform(runDir).stop();
   if (existsSync(join(runDir, 'infra/infra.json'))) await (await attachInfra({ runDir: join(runDir, 'infra') })).stop();
   rmSync(join(runDir, 'platform.json'), { force: true });

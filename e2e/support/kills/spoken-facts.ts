@@ -15,6 +15,11 @@ const AT_ONCE = 8;
 export async function repeatDepositsAndHolds(platform: Platform, replica: Replica): Promise<void> {
   const billing = clientOf(platform, replica, 'gateway');
   const scheduler = clientOf(platform, replica, 'scheduler');
+  // A test that played the scheduler left no job behind: its hold is quoted as one GPU hour of that price.
+  const quoteOf = async (quoteId: string, organisationId: string, amount: bigint) => {
+    const tasks = [{ priceMicrosPerGpuHour: amount, gpuMilli: 1_000, maxRunSeconds: 3_600, taskCount: 1 }];
+    return (await scheduler.priceQuote({ requestId: quoteId, organisationId, tasks })).quote;
+  };
   const operator = {
     kind: 'member',
     organisationId: OPERATOR_ORGANISATION,
@@ -36,8 +41,10 @@ export async function repeatDepositsAndHolds(platform: Platform, replica: Replic
       await billing.recordDeposit(request, { caller: operator });
     });
     const quotes = await quotesOf(platform, held);
-    await inParallel([...quotes], async ([jobId, { organisationId, priced }]) => {
-      await scheduler.placeHold({ requestId: jobId, organisationId, jobId, quote: PricedQuote.decode(priced) });
+    await inParallel(held, async ({ job_id: jobId, payer_id: organisationId, hold_amount: amount }) => {
+      const priced = quotes.get(jobId);
+      const quote = priced ? PricedQuote.decode(priced) : await quoteOf(jobId, organisationId, BigInt(amount));
+      await scheduler.placeHold({ requestId: jobId, organisationId, jobId, quote });
     });
     await inParallel(released, async (jobId) => {
       await scheduler.releaseHold({ requestId: `release-${jobId}`, jobId });
@@ -62,7 +69,7 @@ function clientOf(platform: Platform, replica: Replica, from: string) {
 interface Spoken {
   readonly deposits: { payee_id: string; amount: string; cause: string }[];
   /** Jobs whose hold was placed. */
-  readonly held: string[];
+  readonly held: { job_id: string; payer_id: string; hold_amount: string }[];
   /** Jobs whose hold the scheduler gave back by a call: nothing of them was ever announced. */
   readonly released: string[];
 }
@@ -72,22 +79,23 @@ const spoken = (platform: Platform): Promise<Spoken> =>
     const deposits = await client.query<Spoken['deposits'][number]>(
       `SELECT payee_id, amount, cause FROM ledger_transfer WHERE kind = 'single' AND cause LIKE 'deposit:%' ORDER BY position`,
     );
-    const held = await client.query<{ job_id: string }>(`SELECT job_id FROM billed_job WHERE hold_amount > 0`);
+    const held = await client.query<Spoken['held'][number]>(
+      `SELECT job_id, payer_id, hold_amount FROM billed_job WHERE hold_amount > 0`,
+    );
     const released = await client.query<{ job_id: string }>(
       `SELECT job_id FROM billed_job WHERE hold_state = 'released' AND finish_time IS NULL`,
     );
-    const ids = (rows: readonly { job_id: string }[]): string[] => rows.map((row) => row.job_id);
-    return { deposits: deposits.rows, held: ids(held.rows), released: ids(released.rows) };
+    return { deposits: deposits.rows, held: held.rows, released: released.rows.map((row) => row.job_id) };
   });
 
 /** The signed quotes that jobs were submitted with, as the scheduler keeps them. */
-const quotesOf = (platform: Platform, jobIds: readonly string[]) =>
+const quotesOf = (platform: Platform, held: Spoken['held']): Promise<ReadonlyMap<string, Buffer>> =>
   withClient(urlOf(platform, 'scheduler'), async (client) => {
-    const { rows } = await client.query<{ job_id: string; organisation_id: string; priced: Buffer }>(
-      `SELECT j.job_id, j.organisation_id, q.priced FROM job j JOIN quote q USING (quote_id) WHERE j.job_id = ANY($1::uuid[])`,
-      [jobIds],
+    const { rows } = await client.query<{ job_id: string; priced: Buffer }>(
+      `SELECT j.job_id, q.priced FROM job j JOIN quote q USING (quote_id) WHERE j.job_id = ANY($1::uuid[])`,
+      [held.map((row) => row.job_id)],
     );
-    return new Map(rows.map((row) => [row.job_id, { organisationId: row.organisation_id, priced: row.priced }]));
+    return new Map(rows.map((row) => [row.job_id, row.priced]));
   });
 
 function urlOf(platform: Platform, service: string): string {

@@ -79,6 +79,8 @@ export interface Usage {
   record(record: UsageRecord): Promise<void>;
   /** Opens a discrepancy, or brings the lease's open one up to date, and announces it. */
   dispute(lease: Lease, schedulerMs: bigint, agentMs: bigint, chargedMs: bigint): Promise<void>;
+  /** Takes a lease's discrepancy back, if it has one. */
+  withdrawDispute(leaseId: string): Promise<void>;
 }
 
 export abstract class Store {

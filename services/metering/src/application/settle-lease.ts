@@ -52,7 +52,8 @@ export class SettleLease {
     if (last?.final !== true || lease.startMs === undefined) return;
     const stopMs = billableStopMs(lease) ?? last.endMs;
     const schedulerMs = BigInt(Math.max(stopMs - lease.startMs, 0));
-    if (!disagree(schedulerMs, last.agentCumulativeMs)) return;
+    // A late word may bring the witnesses together again.
+    if (!disagree(schedulerMs, last.agentCumulativeMs)) return tx.usage.withdrawDispute(lease.leaseId);
     await tx.usage.dispute(lease, schedulerMs, last.agentCumulativeMs, last.billableCumulativeMs);
   }
 

@@ -45,6 +45,10 @@ export class PostgresUsage implements Usage {
     await appendEvent(this.em, usageEvent(record));
   }
 
+  async withdrawDispute(leaseId: string): Promise<void> {
+    await this.em.query(`DELETE FROM discrepancy WHERE lease_id = $1`, [leaseId]);
+  }
+
   async dispute(lease: Lease, schedulerMs: bigint, agentMs: bigint, chargedMs: bigint): Promise<void> {
     const [row]: DiscrepancyRow[] = await this.em.query(
       `INSERT INTO discrepancy AS d (lease_id, scheduler_ms, agent_ms, charged_ms) VALUES ($1, $2, $3, $4)
