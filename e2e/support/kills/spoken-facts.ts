@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient, Identity } from '@daya/nest/client';
@@ -33,7 +34,7 @@ export async function repeatDepositsAndHolds(platform: Platform, replica: Replic
     await inParallel(deposits, async ({ payee_id: organisationId, amount, cause }) => {
       const bankReference = cause.slice('deposit:'.length);
       const request = {
-        requestId: bankReference,
+        requestId: randomUUID(),
         organisationId,
         amount: { asset: 'USD', amount: BigInt(amount) },
         bankReference,
