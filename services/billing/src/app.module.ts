@@ -2,10 +2,9 @@ import type { DynamicModule } from '@nestjs/common';
 import { Clock } from '@daya/kernel';
 import { EventConsumer, Kafka, OutboxRelay, createKafka } from '@daya/messaging';
 import { LOGGER, provide, provideAs, provideValue, provideWith, token, type Logger } from '@daya/nest';
-import { DataSources, ScopedTransactions, createDataSources, requireSchema } from '@daya/postgres';
+import { DataSources, PageTokens, ScopedTransactions, createDataSources, requireSchema } from '@daya/postgres';
 import { Ed25519QuoteSigner } from './adapters/ed25519-quote-signer';
 import { BillingController } from './adapters/grpc/billing.controller';
-import { PageTokens } from './adapters/grpc/page-tokens';
 import { marketEventsConsumer } from './adapters/kafka/market-events.consumer';
 import { MIGRATIONS } from './adapters/postgres/migrations';
 import { MessagePurge } from './adapters/postgres/message-purge';
@@ -79,7 +78,7 @@ export function billingModule(config: Config): DynamicModule {
       ...postgres(config),
       ...messaging(config),
       provideValue(QuoteSigner, signer),
-      provideValue(PageTokens, new PageTokens(signer.pageTokenSecret())),
+      provideValue(PageTokens, PageTokens.of(config.IDENTITY_KEY_FILE)),
       provideValue(FEE_POLICY, { feeBps: config.FEE_BPS, version: config.FEE_POLICY_VERSION }),
     ],
   };

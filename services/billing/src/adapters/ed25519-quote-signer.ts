@@ -1,12 +1,4 @@
-import {
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  sign,
-  verify,
-  type JsonWebKey,
-  type KeyObject,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, sign, verify, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { PricedQuote as ProtoPricedQuote } from '@daya/proto/billing';
 import { QuoteSigner, type SignedQuote } from '../application/ports';
@@ -34,12 +26,6 @@ export class Ed25519QuoteSigner extends QuoteSigner {
 
   override verify(quote: SignedQuote): boolean {
     return verify(null, signedBytes(quote), this.publicKey, quote.signature);
-  }
-
-  /** A secret for page tokens that all replicas of this service share without another file. */
-  pageTokenSecret(): Uint8Array {
-    const key = this.privateKey.export({ format: 'der', type: 'pkcs8' });
-    return createHmac('sha256', key).update('daya.billing page tokens').digest();
   }
 }
 

@@ -1,5 +1,6 @@
-import { DomainError, type Caller } from '@daya/kernel';
+import { DomainError, FieldChecks, type Caller } from '@daya/kernel';
 import { GrpcService, type CallContext, type GrpcHandlers } from '@daya/nest';
+import { PageTokens } from '@daya/postgres';
 import { BillingServiceService } from '@daya/proto/billing';
 import type * as proto from '@daya/proto/billing';
 import { PlaceHold } from '../../application/place-hold';
@@ -7,7 +8,6 @@ import { PriceQuote } from '../../application/price-quote';
 import { ReadBilling } from '../../application/read-billing';
 import { RecordDeposit } from '../../application/record-deposit';
 import { ReleaseHold } from '../../application/release-hold';
-import { FieldChecks } from '../proto/field-checks';
 import {
   toProtoBalance,
   toProtoHold,
@@ -17,7 +17,9 @@ import {
   toProtoTransfer,
 } from '../proto/messages';
 import { fromProtoDeposit, fromProtoPlaceHold, fromProtoPriceQuote, fromProtoReleaseHold } from '../proto/requests';
-import { PageTokens } from './page-tokens';
+
+/** All accounts of a small platform fit on one page. */
+const TRIAL_LIMITS = { default: 200, max: 200 } as const;
 
 @GrpcService(BillingServiceService, [PriceQuote, PlaceHold, ReleaseHold, RecordDeposit, ReadBilling, PageTokens])
 export class BillingController implements GrpcHandlers<typeof BillingServiceService> {
@@ -93,7 +95,7 @@ export class BillingController implements GrpcHandlers<typeof BillingServiceServ
   }
 
   async getTrialBalance(request: proto.GetTrialBalanceRequest): Promise<proto.GetTrialBalanceResponse> {
-    const { rows, next, sums } = await this.read.trialBalance(this.pages.read(request, 'trial-balance'));
+    const { rows, next, sums } = await this.read.trialBalance(this.pages.read(request, 'trial-balance', TRIAL_LIMITS));
     return {
       accounts: rows.map(toProtoBalance),
       nextPageToken: this.pages.write(next, 'trial-balance'),

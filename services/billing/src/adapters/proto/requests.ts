@@ -1,4 +1,4 @@
-import { refuseInvalid } from '@daya/kernel';
+import { FieldChecks, refuseInvalid } from '@daya/kernel';
 import type {
   PlaceHoldRequest,
   PriceQuoteRequest,
@@ -12,7 +12,6 @@ import type { PriceQuoteCommand } from '../../application/price-quote';
 import type { SignedQuote } from '../../application/ports';
 import { amountViolations, type RecordDepositCommand } from '../../application/record-deposit';
 import type { ReleaseHoldCommand } from '../../application/release-hold';
-import { FieldChecks } from './field-checks';
 
 export const QUOTE_TASKS_MAX = 1_001;
 /** A million dollars an hour. */
