@@ -16,6 +16,7 @@ export {
 } from './kafka-admin';
 export { KafkaPublisher, type OutgoingMessage } from './kafka-publisher';
 export { OutboxRelay, type OutboxRelayOptions } from './outbox-relay';
+export { MessagePurge } from './message-purge';
 export { INBOX_RETENTION_MS, OUTBOX_RETENTION_MS, purgeMessages, type PurgeOptions } from './purge';
 export { OUTBOX_INBOX_SQL } from './schema';
 export { toWire, type WireEvent, type WireMessage } from './wire';

@@ -1,13 +1,12 @@
 import type { DynamicModule } from '@nestjs/common';
 import { Clock } from '@daya/kernel';
-import { EventConsumer, Kafka, OutboxRelay, createKafka } from '@daya/messaging';
+import { EventConsumer, Kafka, OutboxRelay, createKafka, MessagePurge } from '@daya/messaging';
 import { LOGGER, provide, provideAs, provideValue, provideWith, token, type Logger } from '@daya/nest';
 import { DataSources, PageTokens, ScopedTransactions, createDataSources, requireSchema } from '@daya/postgres';
 import { Ed25519QuoteSigner } from './adapters/ed25519-quote-signer';
 import { BillingController } from './adapters/grpc/billing.controller';
 import { marketEventsConsumer } from './adapters/kafka/market-events.consumer';
 import { MIGRATIONS } from './adapters/postgres/migrations';
-import { MessagePurge } from './adapters/postgres/message-purge';
 import { PostgresQueries } from './adapters/postgres/postgres-queries';
 import { DerivedInvoiceIds, PostgresStore } from './adapters/postgres/postgres-store';
 import { FinishJob } from './application/finish-job';

@@ -1,8 +1,7 @@
-import { EventConsumer, OutboxRelay } from '@daya/messaging';
+import { EventConsumer, OutboxRelay, MessagePurge } from '@daya/messaging';
 import { loadConfig, runService, type ServiceOptions } from '@daya/nest';
 import { DataSources, migrate } from '@daya/postgres';
 import { BillingServiceService } from '@daya/proto/billing';
-import { MessagePurge } from './adapters/postgres/message-purge';
 import { MIGRATIONS } from './adapters/postgres/migrations';
 import { billingModule } from './app.module';
 import { configSchema, migrateSchema, type Config } from './config';

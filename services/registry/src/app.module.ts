@@ -1,6 +1,6 @@
 import type { DynamicModule } from '@nestjs/common';
 import { Clock, IdGenerator, timersAt } from '@daya/kernel';
-import { createKafka, EventConsumer, Kafka, OutboxRelay } from '@daya/messaging';
+import { createKafka, EventConsumer, Kafka, OutboxRelay, MessagePurge } from '@daya/messaging';
 import {
   createClient,
   Identity,
@@ -25,7 +25,6 @@ import { ProviderController } from './adapters/grpc/provider.controller';
 import { OwnTopics } from './adapters/kafka/own-topics';
 import { schedulerEvents } from './adapters/kafka/scheduler-events.consumer';
 import { readCanarySpec, SchedulerCanaries, type SchedulerClient } from './adapters/peers/scheduler-canaries';
-import { MessagePurge } from './adapters/postgres/message-purge';
 import { MIGRATIONS } from './adapters/postgres/migrations';
 import { PostgresQueries } from './adapters/postgres/postgres-queries';
 import { PostgresStore } from './adapters/postgres/postgres-store';

@@ -1,9 +1,8 @@
-import { EventConsumer, OutboxRelay } from '@daya/messaging';
+import { EventConsumer, OutboxRelay, MessagePurge } from '@daya/messaging';
 import { loadConfig, runService, type ServiceOptions } from '@daya/nest';
 import { DataSources, migrate } from '@daya/postgres';
 import { OfferServiceService, OrganisationServiceService, ProviderServiceService } from '@daya/proto/registry';
 import { OwnTopics } from './adapters/kafka/own-topics';
-import { MessagePurge } from './adapters/postgres/message-purge';
 import { MIGRATIONS } from './adapters/postgres/migrations';
 import { Sweeper } from './adapters/sweeper';
 import { registryModule } from './app.module';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DynamicModule } from '@nestjs/common';
 import { Clock, IdGenerator, timersAt } from '@daya/kernel';
-import { createKafka, Kafka, OutboxRelay } from '@daya/messaging';
+import { createKafka, Kafka, OutboxRelay, MessagePurge } from '@daya/messaging';
 import {
   createClient,
   Identity,
@@ -30,7 +30,6 @@ import { GrpcBilling } from './adapters/peers/grpc-billing';
 import { GrpcNodeRegistry, GrpcProjects } from './adapters/peers/grpc-registry';
 import { PostgresJobQueries } from './adapters/postgres/job-queries';
 import { PostgresMarketQueries } from './adapters/postgres/market-queries';
-import { MessagePurge } from './adapters/postgres/message-purge';
 import { MIGRATIONS } from './adapters/postgres/migrations';
 import { PostgresStore } from './adapters/postgres/postgres-store';
 import { SchedulerKey } from './adapters/scheduler-key';

@@ -1,9 +1,8 @@
-import { OutboxRelay } from '@daya/messaging';
+import { OutboxRelay, MessagePurge } from '@daya/messaging';
 import { loadConfig, runService, type ServiceOptions } from '@daya/nest';
 import { DataSources, migrate } from '@daya/postgres';
 import { BlobServiceService, LeaseServiceService, SchedulerServiceService } from '@daya/proto/scheduler';
 import { BullmqDoorbell } from './adapters/bullmq/bullmq-doorbell';
-import { MessagePurge } from './adapters/postgres/message-purge';
 import { MIGRATIONS } from './adapters/postgres/migrations';
 import { WriterElection } from './adapters/writer-election';
 import { CONNECTIVITY_REPORTS, FUNDING_SWEEP, schedulerModule } from './app.module';

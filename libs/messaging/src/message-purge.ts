@@ -1,10 +1,10 @@
-import { purgeMessages } from '@daya/messaging';
-import type { Logger } from '@daya/nest';
+import type { Logger } from 'pino';
 import type { DataSource } from 'typeorm';
+import { purgeMessages } from './purge';
 
 const EVERY_MS = 3_600_000;
 
-/** Clears published events and old inbox marks once an hour; facts of jobs and leases are never touched. */
+/** Clears published events and old inbox marks once an hour. */
 export class MessagePurge {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
