@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** One process of the platform under the test's hands. */
@@ -79,4 +79,12 @@ export function attachInfra(): Promise<Infra> {
 /** Manifest digests of the images whose blobs the operator and `upload` put into the store. */
 export function images(): Readonly<Record<string, { readonly digest: string; readonly layoutDir: string }>> {
   return JSON.parse(readFileSync(join(runFolder(), 'images.json'), 'utf8')) as ReturnType<typeof images>;
+}
+
+/** Adds to a report that `npm test` prints at the end: a table or figures that a person wants to read. */
+export function report(name: string, text: string): void {
+  const folder = join(runFolder(), 'reports');
+  mkdirSync(folder, { recursive: true });
+  appendFileSync(join(folder, `${name}.txt`), `${text}\n`);
+  process.stderr.write(`\n${text}\n`);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Infra } from '../platform';
 import { SERVICES, type LoadClient } from './load-client';
-import { ACKNOWLEDGED_MIN, FINISH_MS, type Round } from './rounds';
+import { ACKNOWLEDGED_MIN, finishAfter, type Struck } from './rounds';
 
 const LOAD_PATIENCE_MS = 60_000;
 const ANSWER_PATIENCE_MS = 60_000;
@@ -11,7 +11,7 @@ export function kafkaOutage(
   infra: Infra,
   load: LoadClient,
   options: { round: number; downMs: number },
-): Promise<Round> {
+): Promise<Struck> {
   return outage('kafka', load, options.round, async () => {
     await infra.servers.kafka.stop();
     await sleep(options.downMs);
@@ -20,14 +20,14 @@ export function kafkaOutage(
 }
 
 /** Every connection breaks at once, in the middle of whatever it did. */
-export function postgresRestart(infra: Infra, load: LoadClient, options: { round: number }): Promise<Round> {
+export function postgresRestart(infra: Infra, load: LoadClient, options: { round: number }): Promise<Struck> {
   return outage('postgres', load, options.round, async () => {
     await infra.servers.postgres.kill();
     await infra.servers.postgres.start();
   });
 }
 
-async function outage(victim: string, load: LoadClient, round: number, work: () => Promise<void>): Promise<Round> {
+async function outage(victim: string, load: LoadClient, round: number, work: () => Promise<void>): Promise<Struck> {
   load.round = round;
   load.focus = 'scheduler';
   const deadline = Date.now() + LOAD_PATIENCE_MS;
@@ -41,7 +41,6 @@ async function outage(victim: string, load: LoadClient, round: number, work: () 
   await work();
   for (const service of SERVICES) await load.untilAnswers(service, ANSWER_PATIENCE_MS);
   const healedMs = Date.now();
-  const finishedMs = await load.untilFinished(healedMs, healedMs + FINISH_MS);
   return {
     round,
     seed: 0,
@@ -49,6 +48,6 @@ async function outage(victim: string, load: LoadClient, round: number, work: () 
     inFlight: underWay,
     acknowledged,
     healMs: healedMs - beganMs,
-    finishMs: finishedMs - healedMs,
+    finished: finishAfter(load, healedMs),
   };
 }

@@ -25,13 +25,16 @@ export interface Round {
   readonly finishMs: number;
 }
 
-/** Kills the service at a moment that the seed draws, with a call in it; starts it again and waits for what was promised. */
+/** A blow that has healed. `finished` resolves with `finishMs`; rejects past `FINISH_MS`. */
+export type Struck = Omit<Round, 'finishMs'> & { readonly finished: Promise<number> };
+
+/** Kills the service at a moment that the seed draws, with a call in it, and starts it again. Resolves when it answers. */
 export async function killRound(
   platform: Platform,
   load: LoadClient,
   service: ServiceName,
   { round, seed }: { round: number; seed: number },
-): Promise<Round> {
+): Promise<Struck> {
   const random = seeded(seed);
   load.round = round;
   load.focus = service;
@@ -48,7 +51,6 @@ export async function killRound(
   const healedMs = Date.now();
   const answers = await Promise.all(underWay);
   const inFlight = answers.filter((answer) => !answer.ok || answer.endMs >= readyMs).length;
-  const finishedMs = await load.untilFinished(healedMs, healedMs + FINISH_MS);
   return {
     round,
     seed,
@@ -56,8 +58,13 @@ export async function killRound(
     inFlight,
     acknowledged,
     healMs: healedMs - killedMs,
-    finishMs: finishedMs - healedMs,
+    finished: finishAfter(load, healedMs),
   };
+}
+
+/** Milliseconds from the heal until everything acknowledged before it has finished. */
+export async function finishAfter(load: LoadClient, healedMs: number): Promise<number> {
+  return (await load.untilFinished(healedMs, healedMs + FINISH_MS)) - healedMs;
 }
 
 /** Resolves in the very moment when enough calls have been answered and one is under way. */
@@ -72,4 +79,5 @@ async function busy(load: LoadClient, service: ServiceName): Promise<void> {
   }
 }
 
-export const counts = ({ inFlight, acknowledged }: Round): boolean => inFlight >= 1 && acknowledged >= ACKNOWLEDGED_MIN;
+export const counts = ({ inFlight, acknowledged }: Pick<Round, 'inFlight' | 'acknowledged'>): boolean =>
+  inFlight >= 1 && acknowledged >= ACKNOWLEDGED_MIN;

@@ -54,6 +54,8 @@ export class GrpcBlobExchange extends BlobExchange {
     const answered = new Promise<void>(
       (resolve, reject) => (settle = (error) => (error === null ? resolve() : reject(error))),
     );
+    // The refusal may come while a file is being read and nobody waits for it yet; the last line still throws it.
+    answered.catch(() => undefined);
     const call = this.channel.client.uploadArtifact({ deadline: deadline() }, (error) => {
       ended = true;
       settle(error);
