@@ -22,7 +22,7 @@ import {
   type Party,
   type Supply,
 } from './support/market';
-import { attachPlatform, type Platform } from './support/platform';
+import { attachPlatform, report, type Platform } from './support/platform';
 
 const LYING_BUNDLE = join(__dirname, '../services/agent/bundle/test-lying-agent.js');
 /** A busy machine answers late; the platform's own bounds are in its timers. */
@@ -128,7 +128,8 @@ test('a lying agent gains at most what no second witness can see; an honest one 
   await supplyIn(lying, [{}], { bundle: LYING_BUNDLE });
   const truth = await billedAndLived(honest);
   const lie = await billedAndLived(lying);
-  console.log(
+  report(
+    'witnesses',
     `honest: billed ${truth.billedMs} of ${truth.livedMs} ms; lying: billed ${lie.billedMs} of ${lie.livedMs} ms`,
   );
   expect(truth.billedMs).toBeGreaterThanOrEqual(truth.livedMs * 0.98 - 50);

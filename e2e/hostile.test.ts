@@ -6,6 +6,7 @@ import { crashed, readPlatform } from './hostile/platform';
 import { exactShare, summary, table, verdict, type Result } from './hostile/report';
 import { Attack, type ControlResult, type Target } from './hostile/run';
 import { World } from './hostile/world';
+import { report } from './support/platform';
 
 /** Rewards closes an epoch every few seconds, whether anybody asks or not; nothing else may move. */
 const MOVES_BY_ITSELF =
@@ -55,9 +56,7 @@ beforeAll(async () => {
   const fired = seconds();
   changes = moved(before, await takeCensus(platform));
   lost = crashed(platform);
-  process.stdout.write(
-    `${table(results)}\n${summary(results)}\nprepared after ${quiet} s, all answered after ${fired} s\n`,
-  );
+  report('hostile', `${table(results)}\n${summary(results)}\nprepared after ${quiet} s, all answered after ${fired} s`);
   await world.reconnect();
   for (const target of targets) stillAccepted.push(await attack.prove(target));
 }, 300_000);

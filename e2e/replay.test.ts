@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createKafka, toWire } from '@daya/messaging';
-import { attachInfra, attachPlatform, type Infra, type Platform, type ServiceName } from './support/platform';
+import { attachInfra, attachPlatform, report, type Infra, type Platform, type ServiceName } from './support/platform';
 import { violations } from './support/auditors';
 import {
   freshRegion,
@@ -78,7 +78,7 @@ async function replay(
     differences(await readState(service, auditUrl(service)), await readState(service, replica.databases.auditUrl));
   await until(compare, (found) => found.length === 0, REPLAY_MS);
   const rows = rowsOf(await readState(service, replica.databases.auditUrl));
-  process.stderr.write(`${service}: ${messages} messages of ${topics.join(', ')} give the same ${rows} rows\n`);
+  report('replay', `${service}: ${messages} messages of ${topics.join(', ')} give the same ${rows} rows`);
   expect(rows).toBeGreaterThan(0);
   expect(messages).toBeGreaterThan(0);
 }

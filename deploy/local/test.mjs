@@ -1,6 +1,6 @@
 // `npm test`: from a clean clone to a verdict. Installs, starts real servers of its own, generates, lints, checks types,
 // runs every test, stops everything. The last line is `N passed, N failed`.
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, ROOT, tool } from './lib/command.mjs';
 import { install } from './lib/install.mjs';
@@ -9,6 +9,9 @@ import { ensureTools, startInfra, stopOnSignals } from './infra/index.mjs';
 
 const RUN = join(ROOT, '.daya', `test-${process.pid}`);
 const torture = process.argv.includes('--torture');
+const E2E_MS = 1_500_000;
+/** A thousand kills at five to ten seconds each. */
+const TORTURE_E2E_MS = 14_400_000;
 const phases = new Phases();
 const tally = { passed: 0, failed: 0 };
 const problems = [];
@@ -97,10 +100,19 @@ async function e2e() {
   try {
     await phases.run('e2e platform', () => startTestPlatform({ runDir, infra, log: phases.log }));
     const env = { DAYA_PLATFORM: runDir, DAYA_TORTURE: torture ? '1' : '' };
-    await jest('e2e', ['--selectProjects', 'e2e', '--runInBand'], env, torture ? 5_400_000 : 1_500_000);
+    await jest('e2e', ['--selectProjects', 'e2e', '--runInBand'], env, torture ? TORTURE_E2E_MS : E2E_MS);
   } finally {
+    printReports(join(runDir, 'reports'));
     await phases.run('e2e stop', () => stopTestPlatform(runDir));
   }
+}
+
+/** Tables that a person wants to read: what was killed when, what was asked wrongly and how it was answered. */
+function printReports(folder) {
+  if (!existsSync(folder)) return;
+  if (torture) cpSync(folder, join(ROOT, '.daya/torture'), { recursive: true });
+  for (const name of readdirSync(folder).sort())
+    process.stderr.write(`\n── ${name.replace('.txt', '')}\n${readFileSync(join(folder, name), 'utf8')}`);
 }
 
 /** Logs of a failed run stay where the next failed run replaces them. */
