@@ -47,6 +47,9 @@ export class TestPlatform {
   outcomeOf: (report: Report) => LeaseReportOutcome = () => LeaseReportOutcome.APPLIED;
   certificateLifeMs = 3_600_000;
   generation = 1;
+  /** Certificate requests of all renewals, in order. */
+  readonly renewals: Buffer[] = [];
+  losesRenewals = false;
   nodeKey: KeyObject | null = null;
   readonly nodeId = randomUUID();
   private tokenUsed = false;
@@ -178,6 +181,8 @@ export class TestPlatform {
 
   private readonly renew: handleUnaryCall<RenewRequest, RenewResponse> = (call, done) => {
     const { nodeId, generation, certificateRequest, signature } = call.request;
+    this.renewals.push(Buffer.from(certificateRequest));
+    if (this.losesRenewals) return done({ code: status.UNAVAILABLE, details: 'the answer is lost' });
     const signed = Buffer.alloc(4);
     signed.writeInt32BE(generation);
     const genuine =

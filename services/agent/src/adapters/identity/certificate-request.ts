@@ -6,8 +6,11 @@ import { cryptoProvider, Pkcs10CertificateRequestGenerator } from '@peculiar/x50
 
 const ED25519 = { name: 'Ed25519' };
 
-/** A PKCS #10 request (DER) for the node's key. The name is decided by the platform, so the subject says only what it is. */
-export async function certificateRequest(key: KeyObject): Promise<Uint8Array> {
+/**
+ * A PKCS #10 request (DER) for the node's key: the same bytes for the same key and nonce. The platform decides the name
+ * in the certificate, so the subject says only which request this is.
+ */
+export async function certificateRequest(key: KeyObject, nonce: string): Promise<Uint8Array> {
   cryptoProvider.set(webcrypto);
   const privateKey = await webcrypto.subtle.importKey(
     'pkcs8',
@@ -24,7 +27,7 @@ export async function certificateRequest(key: KeyObject): Promise<Uint8Array> {
     ['verify'],
   );
   const request = await Pkcs10CertificateRequestGenerator.create({
-    name: 'CN=daya-node',
+    name: `CN=daya-node ${nonce}`,
     keys: { privateKey, publicKey },
     signingAlgorithm: ED25519,
   });

@@ -20,7 +20,7 @@ export interface EnrolmentAddress {
 
 /** Exchanges a one-time token for an identity. The key stays here; a token that was used before is refused by the platform. */
 export async function enrol(platform: EnrolmentAddress, key: KeyObject, token: string): Promise<NodeIdentity> {
-  const request = { token, certificateRequest: Buffer.from(await certificateRequest(key)) };
+  const request = { token, certificateRequest: Buffer.from(await certificateRequest(key, 'enrolment')) };
   const response = await call<EnrolResponse>(platform, (client, metadata, options, done) =>
     client.enrol(request, metadata, options, done),
   );
@@ -30,12 +30,21 @@ export async function enrol(platform: EnrolmentAddress, key: KeyObject, token: s
     certificateChain: response.certificateChain,
     agentAddress: response.agentAddress,
     schedulerPublicKey: Buffer.from(response.schedulerPublicKey).toString('base64'),
+    renewalNonce: null,
   };
 }
 
-/** The same node under a new certificate. The signature proves the key, the generation that nobody else has renewed in between. */
-export async function renew(platform: EnrolmentAddress, key: KeyObject, identity: NodeIdentity): Promise<NodeIdentity> {
-  const request = Buffer.from(await certificateRequest(key));
+/**
+ * The same node under a new certificate. The signature proves the key, the generation that nobody else has renewed in
+ * between. The same nonce again is a repetition and gets the same answer; another one is another user of the key.
+ */
+export async function renew(
+  platform: EnrolmentAddress,
+  key: KeyObject,
+  identity: NodeIdentity,
+  nonce: string,
+): Promise<NodeIdentity> {
+  const request = Buffer.from(await certificateRequest(key, nonce));
   const generation = Buffer.alloc(4);
   generation.writeInt32BE(identity.generation);
   const signature = sign(null, Buffer.concat([request, generation]), key);
@@ -43,7 +52,8 @@ export async function renew(platform: EnrolmentAddress, key: KeyObject, identity
   const response = await call<RenewResponse>(platform, (client, metadata, options, done) =>
     client.renew(message, metadata, options, done),
   );
-  return { ...identity, generation: response.generation, certificateChain: response.certificateChain };
+  const { generation: next, certificateChain } = response;
+  return { ...identity, generation: next, certificateChain, renewalNonce: null };
 }
 
 type Invoke<Response> = (

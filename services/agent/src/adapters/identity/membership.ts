@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { randomBytes, type KeyObject } from 'node:crypto';
 import type { Clock } from '@daya/kernel';
 import type { AgentLog, Alarms } from '../../application/ports';
 import { enrol, renew } from './enrolment';
@@ -7,6 +7,7 @@ import { renewalTime } from './node-identity';
 import type { IdentityStore, NodeIdentity } from './node-identity';
 
 const RETRY_MS = 30_000;
+const NONCE_BYTES = 16;
 
 interface MembershipParts {
   readonly store: IdentityStore;
@@ -50,8 +51,7 @@ export class Membership {
       armFor(renewalTime(this.current.certificateChain).getTime() - this.parts.clock.now().getTime());
     const attempt = async (): Promise<void> => {
       try {
-        this.current = await renew(this.parts.platform, this.key, this.current);
-        this.parts.store.save(this.current);
+        this.save(await renew(this.parts.platform, this.key, this.current, this.renewalNonce()));
         this.parts.log.info('certificate renewed', { generation: this.current.generation });
         onRenewed(this.current);
         armForTime();
@@ -62,5 +62,20 @@ export class Membership {
     };
     armForTime();
     return () => disarm();
+  }
+
+  /**
+   * Of the renewal that is under way: stored before it is sent, so that a lost answer is asked for again, while a copy of
+   * this folder, which draws its own, is found out by the platform.
+   */
+  private renewalNonce(): string {
+    const nonce = this.current.renewalNonce ?? randomBytes(NONCE_BYTES).toString('hex');
+    if (this.current.renewalNonce === null) this.save({ ...this.current, renewalNonce: nonce });
+    return nonce;
+  }
+
+  private save(identity: NodeIdentity): void {
+    this.parts.store.save(identity);
+    this.current = identity;
   }
 }

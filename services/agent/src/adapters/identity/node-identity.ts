@@ -15,6 +15,8 @@ export interface NodeIdentity {
   readonly agentAddress: string;
   /** Raw Ed25519, base64: signs lease offers. */
   readonly schedulerPublicKey: string;
+  /** Names the renewal that is under way, in hexadecimal; null when none is. */
+  readonly renewalNonce: string | null;
 }
 
 const STORED = z.object({
@@ -23,6 +25,7 @@ const STORED = z.object({
   certificateChain: z.string(),
   agentAddress: z.string(),
   schedulerPublicKey: z.string(),
+  renewalNonce: z.string().nullable().default(null),
 });
 
 /** The node's key and identity on disk. The identity is one file, so a crash never leaves a certificate beside the wrong generation. */
