@@ -43,10 +43,25 @@ export class Campaign {
     return new Campaign(platform, customer, supply, load, list, folder, seed);
   }
 
-  /** Kills services in turn until `kills` rounds have counted. The next blow does not wait for the jobs of the last. */
-  async kill(kills: number): Promise<void> {
-    for (let kill = 0; kill < kills; kill += 1)
-      await this.killUntilItCounts(SERVICES[kill % SERVICES.length] ?? 'registry');
+  /**
+   * Kills services in turn until `kills` rounds have counted. The next blow does not wait for the jobs of the last, and
+   * with several `lanes` not even for its heal: so many services may be down at the same time.
+   */
+  async kill(kills: number, lanes = 1): Promise<void> {
+    const down = new Set<ServiceName>();
+    let begun = 0;
+    const lane = async (): Promise<void> => {
+      while (begun < kills) {
+        const turn = begun;
+        begun += 1;
+        const service = [...SERVICES.slice(turn % SERVICES.length), ...SERVICES].find((one) => !down.has(one));
+        if (service === undefined) throw new Error('every service is down');
+        down.add(service);
+        await this.killUntilItCounts(service);
+        down.delete(service);
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
   }
 
   /** Another blow than a kill: an outage of a server. */
