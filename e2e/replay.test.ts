@@ -25,7 +25,8 @@ import { repeatDepositsAndHolds } from './support/kills/spoken-facts';
 import { dropTopics, replayTopics, untilQuiet } from './support/kills/topics';
 
 const run = promisify(execFile);
-const REPLAY_MS = 90_000;
+// A replica of metering waits its whole patience for agents whose last word never came.
+const REPLAY_MS = 150_000;
 const NOWHERE = '127.0.0.1:9';
 
 let platform: Platform;

@@ -1,6 +1,8 @@
 import type { ServiceName } from '../platform';
 import { withClient } from './replica';
 
+const NOTES = `SELECT sum(CASE n.kind WHEN 'credit' THEN -n.charge_micros ELSE n.charge_micros END) FROM charge_note n`;
+
 /**
  * What a service knows, without the moments at which it happened to learn it: times of recording, generated ids, versions
  * that count corrections on the way, and how far each consumer has read.
@@ -26,8 +28,12 @@ const STATE: Partial<Record<ServiceName, Readonly<Record<string, string>>>> = {
       price_micros_per_gpu_hour, start_time, end_time, waived_reason, billable_ms, final_usage_in, charged_ms, charge_micros, fee_micros,
       provider_micros FROM billed_lease`,
     usage_window: `SELECT usage_id, lease_id, window_start_time, window_end_time, version, billable_ms, cumulative_ms FROM usage_window`,
-    invoice: 'SELECT invoice_id, job_id, payer_id, total_micros FROM invoice',
-    invoice_line: `SELECT invoice_id, position, what, lease_id, billable_ms, amount_micros FROM invoice_line`,
+    // After their notes: a correction that came after the invoice there may come before it here.
+    invoice: `SELECT i.invoice_id, i.job_id, i.payer_id, i.total_micros + coalesce((${NOTES} WHERE n.invoice_id = i.invoice_id), 0) AS net_micros
+      FROM invoice i`,
+    invoice_line: `SELECT i.invoice_id, i.position, i.what, i.lease_id, l.billable_ms,
+      i.amount_micros + coalesce((${NOTES} WHERE n.lease_id = i.lease_id), 0) AS net_micros
+      FROM invoice_line i JOIN billed_lease l USING (lease_id)`,
   },
   rewards: {
     node: `SELECT DISTINCT ON (node_id) node_id, version, change_time, provider_id, region, online, ineligible_reason, gpus

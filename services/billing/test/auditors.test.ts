@@ -67,6 +67,9 @@ async function aBusyLedger(): Promise<Ledger> {
     if (fault === undefined) continue;
     await ended(ledger, lease, fault);
     await finished(ledger, jobId, payerId, [lease.leaseId]);
+    // Usage that changes after the job was settled: a credit note, unless the run is at fault.
+    const late = { usageId: `${lease.leaseId}/0/2`, version: 2, final: true };
+    await used(ledger, aWindow(lease.leaseId, 0, 30_000n, late));
   }
   return ledger;
 }
@@ -87,7 +90,15 @@ describe('rights', () => {
   beforeAll(async () => void (ledger = await aBusyLedger()));
   afterAll(() => ledger.close());
 
-  const APPEND_ONLY = ['ledger_account', 'ledger_transfer', 'usage_window', 'usage_charge', 'invoice', 'invoice_line'];
+  const APPEND_ONLY = [
+    'ledger_account',
+    'ledger_transfer',
+    'usage_window',
+    'usage_charge',
+    'invoice',
+    'invoice_line',
+    'charge_note',
+  ];
   const changes = (table: string): string[] => [
     `UPDATE ${table} SET ${table === 'ledger_account' ? 'code = code' : 'create_time = now()'}`,
     `DELETE FROM ${table}`,
@@ -102,7 +113,11 @@ describe('rights', () => {
     'nobody changes a row of %s: the service has no right to, and triggers stop its owner',
     async (table) => {
       const withTime =
-        table === 'invoice' ? 'issue_time = now()' : table === 'invoice_line' ? 'position = position' : undefined;
+        table === 'invoice' || table === 'charge_note'
+          ? 'issue_time = now()'
+          : table === 'invoice_line'
+            ? 'position = position'
+            : undefined;
       const statements = changes(table).map((statement, index) =>
         index === 0 && withTime ? `UPDATE ${table} SET ${withTime}` : statement,
       );

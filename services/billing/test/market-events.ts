@@ -117,3 +117,14 @@ export function eventsOf({ organisationId, providerOrganisationId, jobId, leaseI
     },
   ];
 }
+
+/** The next version of the usage that `events` tell of, with less time. */
+export function correctionOf(events: readonly MarketEvent[], billableMs: bigint): MarketEvent {
+  const first = events.find(({ type }) => type === UsageRecorded.$type);
+  if (first === undefined) throw new Error('no usage among the events');
+  const { usage, leaseToken } = UsageRecorded.decode(first.payload);
+  if (usage === undefined) throw new Error('the event has no usage');
+  const corrected = { ...usage, usageId: randomUUID(), version: 2, billableMs, cumulativeBillableMs: billableMs };
+  const payload = UsageRecorded.encode({ usage: corrected, leaseToken }).finish();
+  return { ...first, id: randomUUID(), version: first.version + 1n, payload };
+}

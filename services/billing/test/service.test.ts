@@ -2,9 +2,19 @@ import { createPublicKey, randomUUID, verify, type JsonWebKey } from 'node:crypt
 import { readFileSync } from 'node:fs';
 import { EventConsumer, on } from '@daya/messaging';
 import { DataSources } from '@daya/postgres';
-import { ChargePosted, HoldPlaced, HoldReleased, HoldState, InvoiceIssued, PricedQuote } from '@daya/proto/billing';
+import {
+  ChargePosted,
+  HoldPlaced,
+  HoldReleased,
+  HoldState,
+  InvoiceIssued,
+  NoteIssued,
+  NoteKind,
+  PricedQuote,
+  TransferKind,
+} from '@daya/proto/billing';
 import { eventually } from '@daya/testing';
-import { eventsOf, type Market } from './market-events';
+import { correctionOf, eventsOf, type Market } from './market-events';
 import { OPERATOR, depositAt, memberOf, publish, quoteAt, startBilling, type RunningBilling } from './service-harness';
 
 let billing: RunningBilling;
@@ -37,7 +47,7 @@ test('a job from quote to invoice over real gRPC and Kafka, every event sent twi
     topics: ['daya.billing.charges'],
     db: service.app.get(DataSources, { strict: false }).system,
     handlers: Object.fromEntries(
-      [HoldPlaced, ChargePosted, HoldReleased, InvoiceIssued].map((codec) =>
+      [HoldPlaced, ChargePosted, HoldReleased, InvoiceIssued, NoteIssued].map((codec) =>
         on(codec as typeof HoldPlaced, async () => void heard.push(codec.$type.split('.').at(-1)!)),
       ),
     ),
@@ -83,8 +93,33 @@ test('a job from quote to invoice over real gRPC and Kafka, every event sent twi
   await eventually(() => expect(heard).toEqual(['HoldPlaced', 'ChargePosted', 'HoldReleased', 'InvoiceIssued']), {
     timeoutMs: 20_000,
   });
+
+  // Metering corrects its record after the invoice: half of the minute was not used.
+  await publish(kafka, [correctionOf(events, 30_000n)]);
+  const invoice = await eventually(
+    async () => {
+      const { invoice } = await gateway.getInvoice({ invoiceId: invoices[0]!.invoiceId }, payer);
+      expect(invoice).toMatchObject({ totalMicros: 60_000n, netMicros: 30_000n });
+      return invoice!;
+    },
+    { timeoutMs: 20_000 },
+  );
+  expect(invoice.notes).toMatchObject([
+    { kind: NoteKind.CREDIT, amountMicros: 30_000n, writtenOffMicros: 0n, billableMs: -30_000n, jobId },
+  ]);
+  expect((await gateway.getJobStatement({ jobId }, payer)).statement).toMatchObject({
+    chargedMicros: 30_000n,
+    releasedMicros: 3_540_000n,
+    creditedMicros: 30_000n,
+    debitedMicros: 0n,
+    notes: invoice.notes,
+  });
+  expect((await gateway.listTransfers({ pageSize: 1, pageToken: '' }, payer)).transfers).toMatchObject([
+    { kind: TransferKind.CREDIT_NOTE, creditAccount: `org:${organisationId}:wallet` },
+  ]);
+  await eventually(() => expect(heard.slice(4)).toEqual(['ChargePosted', 'NoteIssued']), { timeoutMs: 20_000 });
   await listener.stop();
-}, 60_000);
+}, 90_000);
 
 test('transfers are paged newest first, by tokens that fit no other list', async () => {
   const { gateway } = billing;

@@ -129,23 +129,6 @@ test('a canary costs nothing and leaves no row in the ledger', async () => {
   expect((await ledger.queries.invoices('system', jobId, { size: 1, after: undefined })).rows).toEqual([]);
 });
 
-test('late usage of a settled job is recorded and moves no money', async () => {
-  const { payerId, jobId } = await aFundedJob();
-  const lease = aLease({ jobId, payerId });
-  await started(ledger, lease);
-  await ended(ledger, lease);
-  await used(ledger, aWindow(lease.leaseId, 0, 60_000n, { final: true }));
-  await finished(ledger, jobId, payerId, [lease.leaseId]);
-  const before = await balancesOf(ledger);
-  await used(ledger, aWindow(lease.leaseId, 1, 61_000n));
-  expect(await balancesOf(ledger)).toEqual(before);
-  const charges = await ledger.sources.system.query(
-    'SELECT outcome FROM usage_charge WHERE lease_id = $1 ORDER BY usage_id',
-    [lease.leaseId],
-  );
-  expect(charges).toEqual([{ outcome: 'charged' }, { outcome: 'capped' }]);
-});
-
 const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);
 
 test('a correction takes back what is no longer billable, exactly', async () => {

@@ -24,7 +24,7 @@ const TIMERS = token<Timers>('TIMERS');
 
 const useCases = [
   provide(SettleLease, [Clock, TIMERS]),
-  provide(RecordLease, [SettleLease]),
+  provide(RecordLease, [SettleLease, Clock]),
   provide(RecordTicks, [BlockReader, SettleLease]),
   provide(RecordNode, [RecordTicks]),
   provide(SweepLeases, [Store, SettleLease, Clock]),

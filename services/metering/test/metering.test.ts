@@ -218,6 +218,43 @@ test('a place in a boot’s sequence belongs to the tick that had it first', asy
   expect((await usageOf(lease)).at(-1)).toMatchObject({ billableMs: 4_000n, version: 1 });
 });
 
+/** As if the end had been heard when it came, and not now: the agent's patience is over. */
+const heardInTime = (lease: LeaseTerms): Promise<void> =>
+  eventually(async () => {
+    const owner = new Client({ connectionString: database.superUrl });
+    await owner.connect();
+    const { rowCount } = await owner
+      .query(
+        `UPDATE lease SET end_heard_time = end_time, due_time = now() WHERE lease_id = $1 AND end_heard_time IS NOT NULL`,
+        [lease.leaseId],
+      )
+      .finally(() => owner.end());
+    expect(rowCount).toBe(1);
+  });
+
+test('ticks that an outage held back for longer than the patience are waited for, although the end is long past', async () => {
+  const lease = aLease(NODE);
+  const start = Date.now() - 4_000_000;
+  await runsFor(lease, start, start + 30_000);
+  await eventually(async () => {
+    const { rows } = await audit.query<{ waits: boolean }>(
+      'SELECT due_time > now() AND end_heard_time IS NOT NULL AS waits FROM lease WHERE lease_id = $1',
+      [lease.leaseId],
+    );
+    expect(rows).toEqual([{ waits: true }]);
+  });
+  // Its start came alone and long ago, so a window may have been estimated by then; none of them is the last word.
+  expect((await usageOf(lease)).filter((record) => record.final)).toEqual([]);
+  await market.ticks(NODE, node, {
+    bootId: randomUUID(),
+    firstSequence: 1n,
+    ticks: [aTick(lease, 10_000), aTick(lease, 29_000, true)],
+    receiveMs: Date.now(),
+  });
+  expect(await settled(lease, { billableMs: 29_000n, estimated: false })).toHaveLength(1);
+  await noViolations();
+});
+
 test('a silent agent’s lease is closed as estimated, and its late word corrects the record', async () => {
   const lease = aLease(NODE);
   const start = Date.now() - 400_000;
@@ -231,6 +268,7 @@ test('a silent agent’s lease is closed as estimated, and its late word correct
     receiveMs: start + 10_000,
   });
   await market.ended(lease, start, start + 30_000);
+  await heardInTime(lease);
   await settled(lease, { billableMs: 10_000n, estimated: true });
   await market.ticks(NODE, node, {
     bootId,

@@ -63,6 +63,22 @@ test('an epoch closes over devices and charges, is announced once, and what it p
   expect(readdirSync(harness.folder).sort()).toEqual(['DAYA', 'DAYA_TEST']);
 });
 
+test('a credit note after its charge was paid changes no closed epoch: it counts where billing posted it', async () => {
+  await harness.apply(...harness.onlineNode(), harness.charge(FIRST_EPOCH));
+  await harness.closeThrough(FIRST_EPOCH);
+  const closed = await harness.rows(`SELECT * FROM epoch WHERE number = ${FIRST_EPOCH}`);
+  const note = { charge: 'note-1', feeMicros: -400n, billableMs: -2_000n };
+  await harness.apply(harness.charge(FIRST_EPOCH + 1n, note));
+  await harness.closeThrough(FIRST_EPOCH + 2n);
+  expect(await harness.rows(`SELECT * FROM epoch WHERE number = ${FIRST_EPOCH}`)).toEqual(closed);
+  expect(await harness.rows(`SELECT charge_id, epoch FROM charge WHERE asset = 'DAYA_TEST' ORDER BY 1`)).toEqual([
+    { charge_id: 'charge-1', epoch: String(FIRST_EPOCH) },
+    { charge_id: 'note-1', epoch: String(FIRST_EPOCH + 1n) },
+  ]);
+  expect(await harness.rows(`SELECT * FROM audit_w2(0)`)).toEqual([]);
+  expect(await runCommand(['verify', harness.folder])).toMatchObject({ exitCode: 0 });
+});
+
 test('it closes neither before the grace nor before every input was read beyond its end', async () => {
   const closer = harness.closer();
   harness.clock.set(new Date(harness.startMs(FIRST_EPOCH + 1n) + 1_999));

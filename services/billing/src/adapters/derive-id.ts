@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { usageCause } from '../domain/charge';
 import { holdCause } from '../domain/hold';
+import { noteCause, noteTransferKind, type Note } from '../domain/note';
 import type { TransferKey } from '../domain/transfer';
 
 /**
@@ -26,6 +27,9 @@ export const holdIdOf = (jobId: string): string =>
 
 export const chargeIdOf = (usageId: string): string => txIdOf({ kind: 'post', cause: usageCause(usageId) });
 export const reversalIdOf = (usageId: string): string => txIdOf({ kind: 'reversal', cause: usageCause(usageId) });
+/** A note is known by its transaction, also one that moved nothing. */
+export const noteIdOf = (note: Pick<Note, 'kind' | 'usageId' | 'leaseId'>): string =>
+  txIdOf({ kind: noteTransferKind(note.kind), cause: noteCause(note) });
 export const invoiceIdOf = (jobId: string): string => deriveId('invoice', jobId);
 
 /** A number that spreads jobs (or causes without a job) evenly over lanes. */

@@ -1,10 +1,12 @@
 import type { Scope } from '@daya/kernel';
+import type { Account } from '../domain/account';
 import type { LeaseTerms, UsageWindow } from '../domain/charge';
 import type { BillingEvent } from '../domain/events';
 import type { Hold } from '../domain/hold';
+import type { Note } from '../domain/note';
 import type { PricedQuote } from '../domain/quote';
 import type { JobFacts, Settlement } from '../domain/settlement';
-import type { Invoice, RunCharge } from '../domain/statement';
+import type { Invoice, IssuedNote, RunCharge } from '../domain/statement';
 import type { Transfer } from '../domain/transfer';
 
 /** Everything one transaction may touch. Locks are taken in this order: lease, job, balances; a job's lock covers all its leases. */
@@ -12,6 +14,7 @@ export interface Transaction {
   readonly requests: Requests;
   readonly leases: Leases;
   readonly jobs: Jobs;
+  readonly notes: Notes;
   readonly ledger: Ledger;
   readonly events: { append(event: BillingEvent): Promise<void> };
 }
@@ -76,6 +79,14 @@ export interface Jobs {
   addInvoice(invoice: Invoice): Promise<void>;
 }
 
+export interface Notes {
+  /** Adds notes to the invoice of their job, and to what their leases cost. */
+  add(
+    notes: readonly Note[],
+    of: { readonly jobId: string; readonly invoiceId: string; readonly issueTime: Date },
+  ): Promise<void>;
+}
+
 /** A transfer as it is shown. */
 export interface PostedTransfer {
   readonly transferId: string;
@@ -95,6 +106,11 @@ export interface Ledger {
    * below its floor, `already-exists` TRANSFER_EXISTS when one of them was written before.
    */
   post(transfers: readonly Transfer[]): Promise<void>;
+  /**
+   * What an account has available, in its smallest unit. Locks every balance that `transfers` touch, in the order in which
+   * posting them locks, so the answer holds until this transaction ends.
+   */
+  available(account: Account, transfers: readonly Transfer[]): Promise<bigint>;
   /** A transfer written in this transaction. */
   read(transfer: Transfer): Promise<PostedTransfer>;
 }
@@ -126,7 +142,10 @@ export interface JobStatement {
   readonly payerId: string;
   readonly heldMicros: bigint;
   readonly releasedMicros: bigint;
+  /** What each run costs, after notes. */
   readonly runs: readonly RunCharge[];
+  /** Corrections since the job was settled, oldest first. */
+  readonly notes: readonly IssuedNote[];
   readonly settled: boolean;
 }
 

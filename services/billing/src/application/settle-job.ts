@@ -1,7 +1,10 @@
-import type { Charge } from '../domain/charge';
+import { walletOf } from '../domain/account';
+import type { BilledLease, Charge } from '../domain/charge';
 import type { BillingEvent } from '../domain/events';
+import { coverNotes, transfersOfNote, type Note } from '../domain/note';
 import { settle, type JobFacts, type Settlement } from '../domain/settlement';
 import { newInvoice } from '../domain/statement';
+import type { Transfer } from '../domain/transfer';
 import type { InvoiceIds, Transaction } from './ports';
 
 /**
@@ -14,19 +17,15 @@ export async function settleJob(tx: Transaction, ids: InvoiceIds, jobId: string,
   await tx.jobs.record(facts, settlement, now);
   for (const event of chargeEvents(facts, settlement, now)) await tx.events.append(event);
   if (settlement.settles) await close(tx, ids, facts, settlement, now);
+  const noted = await note(tx, ids, facts, settlement, now);
   // Last, so that balances that others wait for are locked as briefly as can be.
-  await tx.ledger.post(settlement.transfers);
+  await tx.ledger.post([...settlement.transfers, ...noted]);
 }
 
 function chargeEvents(facts: JobFacts, { reversed, charges }: Settlement, postTime: Date): BillingEvent[] {
-  const leases = new Map(facts.leases.map((lease) => [lease.leaseId, lease]));
   const event =
     (type: 'charge-posted' | 'charge-taken-back') =>
-    (charge: Charge): BillingEvent => {
-      const lease = leases.get(charge.leaseId);
-      if (lease === undefined) throw new Error(`lease ${charge.leaseId} is not among the facts`);
-      return { type, charge, lease, postTime };
-    };
+    (charge: Charge): BillingEvent => ({ type, charge, lease: leaseIn(facts, charge.leaseId), postTime });
   const paid = ({ charge }: Charge): boolean => charge > 0n;
   return [
     ...reversed.filter(paid).map(event('charge-taken-back')),
@@ -49,4 +48,33 @@ async function close(
   const invoice = newInvoice(head, await tx.jobs.runs(facts.jobId), now);
   await tx.jobs.addInvoice(invoice);
   await tx.events.append({ type: 'invoice-issued', invoice });
+}
+
+/** Issues the notes of a settlement; returns the rows that are still to be posted. */
+async function note(
+  tx: Transaction,
+  ids: InvoiceIds,
+  facts: JobFacts,
+  { hold, notes: wanted }: Settlement,
+  now: Date,
+): Promise<Transfer[]> {
+  if (hold === undefined || wanted.length === 0) return [];
+  const rowsOf = (notes: readonly Note[]): Transfer[] =>
+    notes.flatMap((each) => transfersOfNote(leaseIn(facts, each.leaseId), each));
+  const wallet = walletOf(hold.payerId, hold.asset);
+  const notes = coverNotes(wanted, await tx.ledger.available(wallet, rowsOf(wanted)));
+  const { jobId } = facts;
+  await tx.notes.add(notes, { jobId, invoiceId: ids.invoiceIdOf(jobId), issueTime: now });
+  for (const each of notes) {
+    const told = { note: each, lease: leaseIn(facts, each.leaseId), postTime: now };
+    if (each.charge > 0n) await tx.events.append({ type: 'note-posted', ...told });
+    await tx.events.append({ type: 'note-issued', ...told });
+  }
+  return rowsOf(notes);
+}
+
+function leaseIn({ leases }: JobFacts, leaseId: string): BilledLease {
+  const lease = leases.find((each) => each.leaseId === leaseId);
+  if (lease === undefined) throw new Error(`lease ${leaseId} is not among the facts`);
+  return lease;
 }

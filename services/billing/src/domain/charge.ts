@@ -32,6 +32,8 @@ export interface BilledLease extends LeaseTerms {
   readonly chargedMs: bigint;
   /** What it has been charged so far, net of what was taken back. */
   readonly charged: Split;
+  /** What was owed after the job was settled and could not be paid; never asked for again. */
+  readonly writtenOff: bigint;
   /** Metering has said that no window follows. */
   readonly finalUsageIn: boolean;
 }
@@ -46,9 +48,9 @@ export interface UsageWindow {
 
 /**
  * Why a window was charged what it was. `free`: the price is 0. `fault`: the run costs nothing. `capped`: the hold could not
- * pay all of it, and the rest is never collected.
+ * pay all of it. `noted`: it came after its job was settled, and whatever it changes is a note's.
  */
-export const CHARGE_OUTCOMES = ['charged', 'free', 'fault', 'capped'] as const;
+export const CHARGE_OUTCOMES = ['charged', 'free', 'fault', 'capped', 'noted'] as const;
 export type ChargeOutcome = (typeof CHARGE_OUTCOMES)[number];
 
 /** One window's charge; written once, whatever becomes of it later. */

@@ -1,4 +1,5 @@
 import type { Charge, LeaseTerms } from './charge';
+import type { Note } from './note';
 import type { Hold } from './hold';
 import type { Invoice } from './statement';
 
@@ -13,4 +14,11 @@ export type BillingEvent =
       readonly postTime: Date;
     }
   | { readonly type: 'hold-released'; readonly hold: Hold; readonly releasedMicros: bigint }
-  | { readonly type: 'invoice-issued'; readonly invoice: Invoice };
+  | { readonly type: 'invoice-issued'; readonly invoice: Invoice }
+  /** `note-posted` tells those who follow charges what moved; `note-issued` those who follow invoices. */
+  | {
+      readonly type: 'note-posted' | 'note-issued';
+      readonly note: Note;
+      readonly lease: LeaseTerms;
+      readonly postTime: Date;
+    };

@@ -56,7 +56,7 @@ export function splitBetween(rate: Rate, fromMs: bigint, toMs: bigint): Split {
 
 /**
  * What a lease that has cost `before` can still cost when its hold has only `remaining` left. A quote covers every lease of
- * its job, so this is the last line of defence and not a way of charging: what is cut off is never collected. The fee follows
+ * its job, so this is the last line of defence and not a way of charging. The fee follows
  * from the lease's total, as ever, so it does not matter in how many steps the hold ran out.
  */
 export function capSplit(before: Split, owed: Split, remaining: bigint, feeBps: bigint): Split {

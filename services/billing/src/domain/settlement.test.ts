@@ -29,6 +29,7 @@ const aLease: BilledLease = {
   billableMs: 60_000n,
   chargedMs: 0n,
   charged: NOTHING,
+  writtenOff: 0n,
   finalUsageIn: false,
 };
 

@@ -12,6 +12,7 @@ import {
   type UsageWindow,
 } from './charge';
 import { closeHold, type Hold } from './hold';
+import { notesFor, type Note } from './note';
 import { NOTHING, capSplit } from './rate';
 import { holdEffectOf, type Transfer } from './transfer';
 
@@ -40,6 +41,10 @@ export interface Settlement {
   readonly transfers: readonly Transfer[];
   /** The hold afterwards. */
   readonly hold: Hold | undefined;
+  /** What late usage changes of a job that was settled before; debits are not yet known to be covered. */
+  readonly notes: readonly Note[];
+  /** Leases of such a job whose late usage is taken in: their time is billed up to what is billable now. */
+  readonly measured: readonly string[];
   /** The job is settled by this: every lease is paid for, the rest of the hold is released, its invoice is final. */
   readonly settles: boolean;
 }
@@ -54,20 +59,51 @@ export interface Settlement {
  *    goes, and the rest of the hold is released.
  */
 export function settle(facts: JobFacts, now: Date): Settlement {
+  if (facts.settled) return settleLate(facts);
   const ledger = new JobLedger(facts.hold, facts.leases);
-  if (!facts.settled) ledger.takeBack(facts.overcharged);
-  const settles = !facts.settled && nothingIsMissing(facts);
-  const mayCap = settles || facts.settled;
-  for (const window of facts.waiting.toSorted(byLeaseAndTime)) ledger.charge(window, mayCap);
+  ledger.takeBack(facts.overcharged);
+  const settles = nothingIsMissing(facts);
+  for (const window of facts.waiting.toSorted(byLeaseAndTime)) ledger.charge(window, settles);
   if (settles) ledger.release(now);
   return {
     reversed: ledger.reversed,
     charges: ledger.charges,
     transfers: ledger.transfers,
     hold: ledger.hold,
+    notes: [],
+    measured: [],
     settles,
   };
 }
+
+/**
+ * Usage of a settled job: its hold is gone and its invoice is final, so what late records change moves by notes between the
+ * payer's wallet and those who were paid. In the end the job has cost what it would have, had the last records come first.
+ * A lease that nobody knows the end of waits for it: its run may have been at fault.
+ */
+function settleLate({ hold, leases, waiting }: JobFacts): Settlement {
+  const byId = new Map(leases.map((lease) => [lease.leaseId, lease]));
+  const ready = waiting.toSorted(byLeaseAndTime).filter(({ leaseId }) => byId.get(leaseId)?.ended === true);
+  const charges = ready.map((window): Charge => {
+    const lease = byId.get(window.leaseId) as BilledLease;
+    const key = { usageId: window.usageId, leaseId: lease.leaseId, billableMs: 0n, upToMs: chargedUpTo(lease, window) };
+    return { ...key, ...NOTHING, outcome: lateOutcome(lease) };
+  });
+  return {
+    reversed: [],
+    charges,
+    transfers: [],
+    hold,
+    notes: hold === undefined ? [] : notesFor(hold, leases, ready),
+    measured: [...new Set(ready.map(({ leaseId }) => leaseId))],
+    settles: false,
+  };
+}
+
+const lateOutcome = (lease: BilledLease): Charge['outcome'] => {
+  if (isWaived(lease)) return 'fault';
+  return lease.priceMicrosPerGpuHour === 0n ? 'free' : 'noted';
+};
 
 /** A run at fault costs nothing, so the job does not wait for its usage. */
 function nothingIsMissing({ finished, startedLeaseIds, leases }: JobFacts): boolean {

@@ -1,3 +1,4 @@
+import type { NoteKind } from './note';
 import { NOTHING, type Split } from './rate';
 
 /** What one run on one node cost. */
@@ -25,6 +26,21 @@ export interface InvoiceLine {
   readonly amountMicros: bigint;
 }
 
+/** A note of one invoice, as it is shown. */
+export interface IssuedNote {
+  readonly noteId: string;
+  readonly invoiceId: string;
+  readonly jobId: string;
+  readonly leaseId: string;
+  readonly usageId: string;
+  readonly kind: NoteKind;
+  /** What moved: to the payer of a credit, from the payer of a debit; 0 of a debit that was written off. */
+  readonly amountMicros: bigint;
+  readonly writtenOffMicros: bigint;
+  readonly billableMs: bigint;
+  readonly issueTime: Date;
+}
+
 export interface Invoice {
   readonly invoiceId: string;
   readonly jobId: string;
@@ -32,6 +48,21 @@ export interface Invoice {
   readonly totalMicros: bigint;
   readonly lines: readonly InvoiceLine[];
   readonly issueTime: Date;
+  /** Corrections since, oldest first; the invoice itself never changes. */
+  readonly notes: readonly IssuedNote[];
+}
+
+/** What notes gave back and took in all. */
+export function sumOfNotes(notes: readonly IssuedNote[]): { credited: bigint; debited: bigint } {
+  const sum = (kind: NoteKind): bigint =>
+    notes.filter((note) => note.kind === kind).reduce((total, note) => total + note.amountMicros, 0n);
+  return { credited: sum('credit'), debited: sum('debit') };
+}
+
+/** What an invoice comes to after its notes. */
+export function netOf({ totalMicros, notes }: Invoice): bigint {
+  const { credited, debited } = sumOfNotes(notes);
+  return totalMicros - credited + debited;
 }
 
 /** Adds up runs, exactly. */
@@ -55,7 +86,8 @@ export function newInvoice(
     .filter((run) => run.waivedReason === '')
     .toSorted(byTaskAndRun)
     .map(lineOf);
-  return { ...of, totalMicros: lines.reduce((sum, line) => sum + line.amountMicros, 0n), lines, issueTime };
+  const totalMicros = lines.reduce((sum, line) => sum + line.amountMicros, 0n);
+  return { ...of, totalMicros, lines, issueTime, notes: [] };
 }
 
 function lineOf(run: RunCharge): InvoiceLine {

@@ -1,7 +1,16 @@
 import { AMOUNT_MAX } from '@daya/kernel';
 import type { Account } from './account';
 
-export const TRANSFER_KINDS = ['single', 'hold', 'post', 'release', 'expire', 'reversal'] as const;
+export const TRANSFER_KINDS = [
+  'single',
+  'hold',
+  'post',
+  'release',
+  'expire',
+  'reversal',
+  'credit_note',
+  'debit_note',
+] as const;
 export type TransferKind = (typeof TRANSFER_KINDS)[number];
 
 /** One event can move money in two legs (the provider's share and the fee); `whole` is the only leg of all others. */
@@ -10,7 +19,7 @@ export type Leg = 'whole' | 'provider' | 'fee';
 /** What makes a transfer the same transfer: written twice, it counts once. */
 export interface TransferKey {
   readonly kind: TransferKind;
-  /** The business fact behind it: `deposit:<reference>`, `job:<uuid>`, `usage:<id>`. */
+  /** The business fact behind it: `deposit:<reference>`, `job:<uuid>`, `usage:<id>`, `note:<usage id>/<lease id>`. */
   readonly cause: string;
   readonly leg: Leg;
 }
@@ -57,6 +66,8 @@ export function effectsOf(transfer: Transfer): Effect[] {
         { account: credit, posted: amount, held: 0n },
       ];
     case 'single':
+    case 'credit_note':
+    case 'debit_note':
     case 'reversal':
       return [
         { account: debit, posted: -amount, held: 0n },
@@ -93,6 +104,7 @@ function assertTransfer({ kind, debit, credit, amount, holdJobId, original }: Tr
   if (debit.code === credit.code) throw new Error(`a transfer has two accounts, not ${debit.code} twice`);
   const needsHold = kind === 'hold' || kind === 'post' || kind === 'release' || kind === 'expire';
   if (needsHold && holdJobId === undefined) throw new Error(`a ${kind} names its hold`);
-  if (kind === 'single' && holdJobId !== undefined) throw new Error('a single transfer has no hold');
+  const hasNone = kind === 'single' || kind === 'credit_note' || kind === 'debit_note';
+  if (hasNone && holdJobId !== undefined) throw new Error(`a ${kind} has no hold`);
   if ((kind === 'reversal') !== (original !== undefined)) throw new Error('exactly a reversal names its original');
 }

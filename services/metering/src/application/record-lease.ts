@@ -1,10 +1,13 @@
+import type { Clock } from '@daya/kernel';
 import type { Lease } from '../domain/lease';
 import type { Transaction } from './ports';
 import type { SettleLease } from './settle-lease';
 
 /** What the scheduler told of a lease, as far as one event says it. */
 export interface LeaseNews {
-  readonly terms: Omit<Lease, 'startMs' | 'expireMs' | 'endMs' | 'lost' | 'mscu'> & { readonly gpuModelId: string };
+  readonly terms: Omit<Lease, 'startMs' | 'expireMs' | 'endMs' | 'endHeardMs' | 'lost' | 'mscu'> & {
+    readonly gpuModelId: string;
+  };
   readonly startMs: number | undefined;
   readonly expireMs: number;
   readonly endMs: number | undefined;
@@ -13,7 +16,10 @@ export interface LeaseNews {
 
 /** The first witness: stores the scheduler's news of a lease and settles what they make due. Older news change nothing. */
 export class RecordLease {
-  constructor(private readonly settle: SettleLease) {}
+  constructor(
+    private readonly settle: SettleLease,
+    private readonly clock: Clock,
+  ) {}
 
   async execute(tx: Transaction, { terms: { gpuModelId, ...terms }, ...news }: LeaseNews): Promise<void> {
     const known = await tx.leases.lock(terms.leaseId);
@@ -24,6 +30,7 @@ export class RecordLease {
       startMs: news.startMs ?? known?.startMs,
       expireMs: Math.max(news.expireMs, known?.expireMs ?? 0),
       endMs: news.endMs ?? known?.endMs,
+      endHeardMs: known?.endHeardMs ?? (news.endMs === undefined ? undefined : this.clock.now().getTime()),
       lost: news.lost || (known?.lost ?? false),
     };
     await tx.leases.save(lease, gpuModelId);

@@ -1,7 +1,7 @@
 import type { Clock, Timers } from '@daya/kernel';
 import { billableStopMs } from '../domain/lease';
 import { judge } from '../domain/tick';
-import { disagree, patienceMs, settleWindows, type AgentWord, type UsageWindow } from '../domain/usage';
+import { disagree, patienceEndMs, patienceMs, settleWindows, type AgentWord, type UsageWindow } from '../domain/usage';
 import { recordOf } from '../domain/usage-record';
 import type { LeaseRow, Transaction } from './ports';
 
@@ -60,8 +60,10 @@ export class SettleLease {
   /** The latest moment at which something is due by itself: the next window, or the end of waiting for the agent. */
   private nextLookMs(lease: LeaseRow, windows: readonly UsageWindow[], nowMs: number): number | undefined {
     if (lease.startMs === undefined || windows.at(-1)?.final === true) return undefined;
-    const from = Math.max(windows.at(-1)?.endMs ?? lease.startMs, lease.endMs ?? 0);
-    const soonest = from + (lease.endMs === undefined ? this.timers.usageWindowMs : 0) + patienceMs(lease, this.timers);
+    const soonest =
+      lease.endMs === undefined
+        ? (windows.at(-1)?.endMs ?? lease.startMs) + this.timers.usageWindowMs + patienceMs(lease, this.timers)
+        : patienceEndMs(lease, this.timers);
     return Math.max(soonest, nowMs + 1);
   }
 }

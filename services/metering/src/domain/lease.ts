@@ -15,6 +15,8 @@ export interface Lease {
   readonly expireMs: number;
   /** When the right to run ended; undefined: it goes on. */
   readonly endMs: number | undefined;
+  /** When the meter first heard of the end, by its own clock; the agent's last word is waited for from then on. */
+  readonly endHeardMs?: number | undefined;
   /** The node was not heard of in time: what its agent says of the lease afterwards counts for nothing. */
   readonly lost: boolean;
 }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { Lease } from './lease';
-import { disagree, settleWindows, type AgentWord, type UsageWindow } from './usage';
+import { disagree, patienceEndMs, settleWindows, type AgentWord, type UsageWindow } from './usage';
 
 const timers = { usageWindowMs: 60_000, usageGraceMs: 30_000, usageEstimateMs: 300_000 };
 const START = 1_000_000;
@@ -83,6 +83,32 @@ test('a silent agent is waited for, then its last word is an estimate, and a lat
   expect(settleWindows(lease, word(29_500, START + 400_000, true), corrected, START + 500_000, timers)).toEqual(
     corrected,
   );
+});
+
+test('an end that was heard late gives the agent the whole patience from then on, lost or not', () => {
+  const heardMs = START + 2_000_000;
+  for (const [lost, patience] of [
+    [false, timers.usageEstimateMs],
+    [true, timers.usageGraceMs],
+  ] as const) {
+    const lease = aLease({ endMs: START + 30_000, endHeardMs: heardMs, lost });
+    expect(settleWindows(lease, word(20_000, START + 20_000), [], heardMs + patience - 1, timers)).toEqual([]);
+    const spooled = settleWindows(lease, word(29_500, heardMs + 1_000, true), [], heardMs + 1_000, timers);
+    expect(spooled).toMatchObject([{ billableCumulativeMs: 29_500n, final: true, estimated: false, version: 1 }]);
+    const silent = settleWindows(lease, word(20_000, START + 20_000), [], heardMs + patience, timers);
+    expect(silent).toMatchObject([{ billableCumulativeMs: 20_000n, final: true, estimated: true }]);
+  }
+});
+
+test('a window that was closed before the late news of the end is not final before the patience is over', () => {
+  const heardMs = START + 2_000_000;
+  const running = settleWindows(aLease(), word(60_000, START + 95_000), [], START + 95_000, timers);
+  const lease = aLease({ endMs: START + 60_000, endHeardMs: heardMs });
+  const waiting = settleWindows(lease, word(60_000, START + 95_000), running, heardMs, timers);
+  expect(waiting).toEqual(running);
+  expect(patienceEndMs(lease, timers)).toBe(heardMs + timers.usageEstimateMs);
+  const closed = settleWindows(lease, word(60_000, START + 95_000), running, heardMs + 300_000, timers);
+  expect(closed).toMatchObject([{ final: true, version: 2 }]);
 });
 
 test('nothing after the last renewed expiry is billable', () => {

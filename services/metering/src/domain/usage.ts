@@ -110,12 +110,21 @@ function dueBecause(
   if (!renewedPast) return undefined;
   const last = lease.endMs !== undefined && endMs === Math.min(lease.endMs, lease.expireMs);
   if (!last && agent.watermarkMs !== undefined && agent.watermarkMs >= endMs + timers.usageGraceMs) return 'word';
-  return nowMs >= Math.max(endMs, lease.endMs ?? 0) + patienceMs(lease, timers) ? 'silence' : undefined;
+  const silentFromMs = lease.endMs === undefined ? endMs + patienceMs(lease, timers) : patienceEndMs(lease, timers);
+  return nowMs >= silentFromMs ? 'silence' : undefined;
 }
 
 /** How long the agent's last word is waited for. A lost lease's agent has none: only what is still on its way can count. */
 export function patienceMs(lease: Lease, timers: WindowTimers): number {
   return lease.lost ? timers.usageGraceMs : timers.usageEstimateMs;
+}
+
+/**
+ * When an ended lease is closed without the agent's last word. The patience begins when the end was heard, not only when it
+ * was: after an outage of the meter or of Kafka the news of the end and the spooled ticks come together, in any order.
+ */
+export function patienceEndMs(lease: Lease, timers: WindowTimers): number {
+  return Math.max(lease.endMs ?? 0, lease.endHeardMs ?? 0) + patienceMs(lease, timers);
 }
 
 /** The last window is final once it reaches the billable stop and nobody is waited for. */
@@ -129,7 +138,7 @@ function markFinal(
 ): UsageWindow[] {
   const last = windows.at(-1);
   if (last === undefined || stopMs === undefined || last.endMs < stopMs) return [...windows];
-  const settled = agent.final || nowMs >= (lease.endMs ?? stopMs) + patienceMs(lease, timers);
+  const settled = agent.final || nowMs >= patienceEndMs(lease, timers);
   if (!settled) return [...windows];
   // The agent's last word may have come after the window was closed on an earlier one.
   const agentCumulativeMs = agent.counterMs > last.agentCumulativeMs ? agent.counterMs : last.agentCumulativeMs;

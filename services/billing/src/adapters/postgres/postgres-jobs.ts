@@ -85,9 +85,14 @@ export class PostgresJobs implements Jobs {
   }
 
   async record(facts: JobFacts, settlement: Settlement, now: Date): Promise<void> {
-    const { charges, reversed, hold, settles } = settlement;
+    const { charges, reversed, measured, hold, settles } = settlement;
     if (reversed.length > 0) await this.takeBack(reversed);
     if (charges.length > 0) await this.addCharges(facts.jobId, charges);
+    if (measured.length > 0) {
+      await this.em.query(`UPDATE billed_lease SET charged_ms = billable_ms WHERE lease_id = ANY($1::uuid[])`, [
+        measured,
+      ]);
+    }
     if (hold !== undefined && hold !== facts.hold) await this.saveHold(hold);
     if (settles) await this.em.query(`UPDATE billed_job SET settle_time = $2 WHERE job_id = $1`, [facts.jobId, now]);
   }

@@ -30,6 +30,17 @@ export class PostgresLedger implements Ledger {
     await this.move(movementsOf(transfers, ids));
   }
 
+  async available(account: Account, transfers: readonly Transfer[]): Promise<bigint> {
+    const ids = await this.accountIds([account, ...transfers.flatMap(({ debit, credit }) => [debit, credit])]);
+    const movements = movementsOf(transfers, ids);
+    await this.lock([movements.map((m) => m.accountId), movements.map((m) => m.lane)]);
+    const [row]: { available: string | null }[] = await this.em.query(
+      `SELECT sum(posted - held) AS available FROM ledger_balance WHERE account_id = $1`,
+      [idOf(ids, account)],
+    );
+    return BigInt(row?.available ?? 0);
+  }
+
   async read(transfer: Transfer): Promise<PostedTransfer> {
     const [row]: TransferRow[] = await this.em.query(
       `SELECT ${TRANSFER_COLUMNS} FROM ${TRANSFER_JOINS} WHERE t.id = $1`,

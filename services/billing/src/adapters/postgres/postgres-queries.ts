@@ -10,18 +10,20 @@ import {
   type PostedTransfer,
 } from '../../application/ports';
 import type { Hold } from '../../domain/hold';
-import { totalOf, type Invoice } from '../../domain/statement';
+import { sumOfNotes, totalOf, type Invoice, type IssuedNote } from '../../domain/statement';
 import { runsOf } from './postgres-jobs';
 import { TRANSFER_COLUMNS, TRANSFER_JOINS } from './postgres-ledger';
 import {
   toBalance,
   toHold,
   toInvoice,
+  toNote,
   toPostedTransfer,
   type BalanceRow,
   type InvoiceLineRow,
   type InvoiceRow,
   type JobRow,
+  type NoteRow,
   type TransferRow,
 } from './rows';
 
@@ -50,13 +52,17 @@ export class PostgresQueries extends BillingQueries {
         const hold = toHold(job);
         const runs = await runsOf(em, jobId);
         const heldMicros = hold?.amount ?? 0n;
-        const releasedMicros = hold === undefined || hold.state === 'open' ? 0n : heldMicros - totalOf(runs).charge;
+        const notes = await notesOf(em, 'job_id', [jobId]);
+        const { credited, debited } = sumOfNotes(notes);
+        const chargedAtClose = totalOf(runs).charge + credited - debited;
+        const releasedMicros = hold === undefined || hold.state === 'open' ? 0n : heldMicros - chargedAtClose;
         return {
           jobId,
           payerId: job.payer_id ?? '',
           heldMicros,
           releasedMicros,
           runs,
+          notes,
           settled: job.settle_time !== null,
         };
       },
@@ -161,7 +167,20 @@ async function withLines(em: EntityManager, rows: readonly InvoiceRow[]): Promis
     `SELECT * FROM invoice_line WHERE invoice_id = ANY($1::uuid[]) ORDER BY invoice_id, position`,
     [rows.map((row) => row.invoice_id)],
   );
-  return rows.map((row) => toInvoice(row, lines));
+  const notes = await notesOf(
+    em,
+    'invoice_id',
+    rows.map((row) => row.invoice_id),
+  );
+  return rows.map((row) => toInvoice(row, lines, notes));
+}
+
+async function notesOf(em: EntityManager, by: 'job_id' | 'invoice_id', ids: readonly string[]): Promise<IssuedNote[]> {
+  const rows: NoteRow[] = await em.query(
+    `SELECT * FROM charge_note WHERE ${by} = ANY($1::uuid[]) ORDER BY job_id, position`,
+    [ids],
+  );
+  return rows.map(toNote);
 }
 
 /** One row more than asked for was read: it says whether there is a next page, and is not shown. */

@@ -8,6 +8,7 @@ import { invoiceIdOf } from '../derive-id';
 import { PostgresJobs } from './postgres-jobs';
 import { PostgresLeases } from './postgres-leases';
 import { PostgresLedger } from './postgres-ledger';
+import { PostgresNotes } from './postgres-notes';
 import { PostgresRequests } from './postgres-requests';
 
 export class PostgresStore extends Store {
@@ -26,6 +27,7 @@ export function bindTransaction(em: EntityManager): Transaction {
     requests: new PostgresRequests(em),
     leases: new PostgresLeases(em),
     jobs: new PostgresJobs(em),
+    notes: new PostgresNotes(em),
     ledger: new PostgresLedger(em),
     events: { append: (event) => appendEvent(em, toOutboxEvent(event)) },
   };

@@ -1,7 +1,8 @@
 import type { AccountBalance, PostedTransfer } from '../../application/ports';
 import type { BilledLease, Charge, ChargeOutcome } from '../../domain/charge';
 import type { Hold, HoldState } from '../../domain/hold';
-import type { Invoice, InvoiceLine, RunCharge } from '../../domain/statement';
+import type { NoteKind } from '../../domain/note';
+import type { Invoice, InvoiceLine, IssuedNote, RunCharge } from '../../domain/statement';
 import type { TransferKind } from '../../domain/transfer';
 
 /** The only place where rows become domain values: int8 and numeric columns arrive as strings. */
@@ -61,6 +62,7 @@ export interface LeaseRow {
   readonly charge_micros: string;
   readonly fee_micros: string;
   readonly provider_micros: string;
+  readonly written_off_micros: string;
 }
 
 export function toLease(row: LeaseRow): BilledLease {
@@ -84,6 +86,7 @@ export function toLease(row: LeaseRow): BilledLease {
     billableMs: BigInt(row.billable_ms),
     chargedMs: BigInt(row.charged_ms),
     charged: { charge: BigInt(row.charge_micros), fee: BigInt(row.fee_micros), provider: BigInt(row.provider_micros) },
+    writtenOff: BigInt(row.written_off_micros),
     finalUsageIn: row.final_usage_in,
   };
 }
@@ -149,7 +152,33 @@ export interface InvoiceLineRow {
   readonly amount_micros: string;
 }
 
-export function toInvoice(row: InvoiceRow, lines: readonly InvoiceLineRow[]): Invoice {
+export interface NoteRow {
+  readonly note_id: string;
+  readonly usage_id: string;
+  readonly lease_id: string;
+  readonly job_id: string;
+  readonly invoice_id: string;
+  readonly kind: NoteKind;
+  readonly billable_ms: string;
+  readonly charge_micros: string;
+  readonly written_off_micros: string;
+  readonly issue_time: Date;
+}
+
+export const toNote = (row: NoteRow): IssuedNote => ({
+  noteId: row.note_id,
+  invoiceId: row.invoice_id,
+  jobId: row.job_id,
+  leaseId: row.lease_id,
+  usageId: row.usage_id,
+  kind: row.kind,
+  amountMicros: BigInt(row.charge_micros),
+  writtenOffMicros: BigInt(row.written_off_micros),
+  billableMs: BigInt(row.billable_ms),
+  issueTime: row.issue_time,
+});
+
+export function toInvoice(row: InvoiceRow, lines: readonly InvoiceLineRow[], notes: readonly IssuedNote[]): Invoice {
   return {
     invoiceId: row.invoice_id,
     jobId: row.job_id,
@@ -157,6 +186,7 @@ export function toInvoice(row: InvoiceRow, lines: readonly InvoiceLineRow[]): In
     totalMicros: BigInt(row.total_micros),
     lines: lines.filter((line) => line.invoice_id === row.invoice_id).map(toLine),
     issueTime: row.issue_time,
+    notes: notes.filter((note) => note.invoiceId === row.invoice_id),
   };
 }
 

@@ -1,19 +1,22 @@
 import { toTimestamp } from '@daya/proto';
 import {
   HoldState as ProtoHoldState,
+  NoteKind as ProtoNoteKind,
   TransferKind as ProtoTransferKind,
   type AccountBalance as ProtoAccountBalance,
   type Hold as ProtoHold,
   type Invoice as ProtoInvoice,
   type JobStatement as ProtoJobStatement,
+  type Note as ProtoNote,
   type PricedQuote as ProtoPricedQuote,
   type RunCharge as ProtoRunCharge,
   type Transfer as ProtoTransfer,
 } from '@daya/proto/billing';
 import type { AccountBalance, JobStatement, PostedTransfer } from '../../application/ports';
 import type { Hold, HoldState } from '../../domain/hold';
+import type { NoteKind } from '../../domain/note';
 import type { PricedQuote } from '../../domain/quote';
-import { totalOf, type Invoice, type RunCharge } from '../../domain/statement';
+import { netOf, sumOfNotes, totalOf, type Invoice, type IssuedNote, type RunCharge } from '../../domain/statement';
 import type { TransferKind } from '../../domain/transfer';
 import { holdIdOf } from '../derive-id';
 
@@ -30,6 +33,13 @@ const TRANSFER_KINDS: Readonly<Record<TransferKind, ProtoTransferKind>> = {
   release: ProtoTransferKind.RELEASE,
   expire: ProtoTransferKind.EXPIRE,
   reversal: ProtoTransferKind.REVERSAL,
+  credit_note: ProtoTransferKind.CREDIT_NOTE,
+  debit_note: ProtoTransferKind.DEBIT_NOTE,
+};
+
+const NOTE_KINDS: Readonly<Record<NoteKind, ProtoNoteKind>> = {
+  credit: ProtoNoteKind.CREDIT,
+  debit: ProtoNoteKind.DEBIT,
 };
 
 export function toProtoHold(hold: Hold): ProtoHold {
@@ -66,9 +76,11 @@ export function toProtoStatement({
   heldMicros,
   releasedMicros,
   runs,
+  notes,
   settled,
 }: JobStatement): ProtoJobStatement {
   const total = totalOf(runs);
+  const { credited, debited } = sumOfNotes(notes);
   return {
     jobId,
     organisationId: payerId,
@@ -79,6 +91,9 @@ export function toProtoStatement({
     releasedMicros,
     runs: runs.map(toProtoRun),
     settled,
+    notes: notes.map(toProtoNote),
+    creditedMicros: credited,
+    debitedMicros: debited,
   };
 }
 
@@ -86,8 +101,20 @@ function toProtoRun({ charge, fee, provider, ...run }: RunCharge): ProtoRunCharg
   return { ...run, chargeMicros: charge, feeMicros: fee, providerMicros: provider };
 }
 
-export function toProtoInvoice({ payerId, lines, issueTime, ...invoice }: Invoice): ProtoInvoice {
-  return { ...invoice, organisationId: payerId, lines: [...lines], issueTime: toTimestamp(issueTime) };
+export function toProtoInvoice(invoice: Invoice): ProtoInvoice {
+  const { payerId, lines, issueTime, notes, ...rest } = invoice;
+  return {
+    ...rest,
+    organisationId: payerId,
+    lines: [...lines],
+    issueTime: toTimestamp(issueTime),
+    notes: notes.map(toProtoNote),
+    netMicros: netOf(invoice),
+  };
+}
+
+export function toProtoNote({ kind, issueTime, ...note }: IssuedNote): ProtoNote {
+  return { ...note, kind: NOTE_KINDS[kind], issueTime: toTimestamp(issueTime) };
 }
 
 export function toProtoQuote(quote: PricedQuote, signature: Uint8Array): ProtoPricedQuote {

@@ -16,9 +16,9 @@ export class PostgresLeases implements Leases {
   async save(lease: Lease, gpuModelId: string): Promise<void> {
     await this.em.query(
       `INSERT INTO lease (lease_id, lease_token, node_id, organisation_id, provider_organisation_id, job_id, gpu_milli, mscu, start_time,
-         expire_time, end_time, lost, gpu_model_id)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-       ON CONFLICT (lease_id) DO UPDATE SET mscu = $8, start_time = $9, expire_time = $10, end_time = $11, lost = $12`,
+         expire_time, end_time, lost, gpu_model_id, end_heard_time)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+       ON CONFLICT (lease_id) DO UPDATE SET mscu = $8, start_time = $9, expire_time = $10, end_time = $11, lost = $12, end_heard_time = $14`,
       [
         lease.leaseId,
         lease.leaseToken.toString(),
@@ -33,6 +33,7 @@ export class PostgresLeases implements Leases {
         timeOf(lease.endMs),
         lease.lost,
         gpuModelId,
+        timeOf(lease.endHeardMs),
       ],
     );
   }

@@ -15,6 +15,7 @@ export interface LeaseDbRow {
   start_time: Date | null;
   expire_time: Date;
   end_time: Date | null;
+  end_heard_time: Date | null;
   lost: boolean;
   due_time: Date | null;
 }
@@ -31,6 +32,7 @@ export const toLease = (row: LeaseDbRow): LeaseRow => ({
   startMs: row.start_time?.getTime(),
   expireMs: row.expire_time.getTime(),
   endMs: row.end_time?.getTime(),
+  endHeardMs: row.end_heard_time?.getTime(),
   lost: row.lost,
   gpuModelId: row.gpu_model_id,
   settled: row.end_time !== null && row.due_time === null,
