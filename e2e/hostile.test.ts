@@ -4,7 +4,7 @@ import { differences, takeCensus, type Census } from './hostile/census';
 import { CONTROLS } from './hostile/controls';
 import { crashed, readPlatform } from './hostile/platform';
 import { exactShare, summary, table, verdict, type Result } from './hostile/report';
-import { Attack, type ControlResult, type Target } from './hostile/run';
+import { Attack, type BrokenResult, type ControlResult, type Target } from './hostile/run';
 import { World } from './hostile/world';
 import { report } from './support/platform';
 
@@ -22,6 +22,7 @@ const attack = new Attack(world);
 
 const accepted: ControlResult[] = [];
 let results: Result[] = [];
+let broken: BrokenResult[] = [];
 let changes: string[] = [];
 let lost: string[] = [];
 const stillAccepted: ControlResult[] = [];
@@ -53,13 +54,14 @@ beforeAll(async () => {
   const before = await quietCensus();
   const quiet = seconds();
   results = await attack.run(targets);
+  broken = await attack.runBroken(targets);
   const fired = seconds();
   changes = moved(before, await takeCensus(platform));
   lost = crashed(platform);
   report('hostile', `${table(results)}\n${summary(results)}\nprepared after ${quiet} s, all answered after ${fired} s`);
   await world.reconnect();
   for (const target of targets) stillAccepted.push(await attack.prove(target));
-}, 300_000);
+}, 420_000);
 
 afterAll(() => world.close());
 
@@ -79,6 +81,11 @@ test('one wrong field is answered with its status and its name', () => {
     return problem === undefined ? [] : [`${rpc} ${kind} ${label}: ${problem}`];
   });
   expect(wrong).toEqual([]);
+});
+
+test('a malformed deadline or corrupt gzip is grpc’s own INTERNAL, at every RPC of every listener, and never more', () => {
+  expect(broken.length).toBeGreaterThanOrEqual(CONTROLS.length * 6);
+  expect(broken.filter(({ answer }) => answer.code !== status.INTERNAL)).toEqual([]);
 });
 
 test('there are enough of them, and enough of them expect exactly one answer', () => {

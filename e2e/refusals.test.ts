@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
 import { createClient, Identity, loadTls, type GrpcClient } from '@daya/nest/client';
 import { BillingServiceService } from '@daya/proto/billing';
 import { LeaseServiceService, SchedulerServiceService } from '@daya/proto/scheduler';
 import { violations } from './support/auditors';
+import { businessState } from './support/business-state';
 import {
   freshRegion,
   openDemand,
@@ -170,11 +172,21 @@ async function watchUntilEnd(client: ReturnType<typeof restClient>, jobId: strin
 }
 
 test('a service may not call what its identity does not allow, and changes nothing by trying', async () => {
+  const jobId = randomUUID();
+  const state = () => businessState(platform.databases, { jobId, leaseId: randomUUID(), organisationIds: [] });
+  const jobs = async () => (await funded.client.list('/v1/jobs', 'jobs')).length;
+  const before = await jobs();
   const metering = clientOf(BillingServiceService, 'metering', 'billing');
-  const hold = { requestId: randomUUID(), jobId: randomUUID(), organisationId: funded.id, quote: undefined };
-  await expect(metering.placeHold(hold)).rejects.toMatchObject({ reason: 'SERVICE_NOT_ALLOWED' });
+  const hold = { requestId: randomUUID(), jobId, organisationId: funded.id, quote: undefined };
+  await expect(metering.placeHold(hold)).rejects.toMatchObject({
+    code: status.PERMISSION_DENIED,
+    reason: 'SERVICE_NOT_ALLOWED',
+  });
   const registry = clientOf(LeaseServiceService, 'registry', 'scheduler');
-  await expect(registry.renewLeases({ heartbeats: [] })).rejects.toMatchObject({ reason: 'SERVICE_NOT_ALLOWED' });
+  await expect(registry.renewLeases({ heartbeats: [] })).rejects.toMatchObject({
+    code: status.PERMISSION_DENIED,
+    reason: 'SERVICE_NOT_ALLOWED',
+  });
   // The gateway cannot lend its own rights either: without a member there is nobody to act for.
   const gateway = clientOf(SchedulerServiceService, 'gateway', 'scheduler');
   const submitted = gateway.submitJob({
@@ -183,7 +195,8 @@ test('a service may not call what its identity does not allow, and changes nothi
     quoteId: '',
     spec: undefined,
   });
-  await expect(submitted).rejects.toMatchObject({ reason: 'SERVICE_NOT_ALLOWED' });
+  await expect(submitted).rejects.toMatchObject({ code: status.PERMISSION_DENIED, reason: 'SERVICE_NOT_ALLOWED' });
+  expect([await state(), await jobs()]).toEqual([{}, before]);
 });
 
 test('a member’s role and scopes are the limit of a key', async () => {

@@ -70,7 +70,8 @@ export class Identities {
     for (const channel of this.channels.values()) channel.close();
   }
 
-  private address(service: string, who: Who): string {
+  /** `host:port` of the listener that `who` comes to. */
+  address(service: string, who: Who): string {
     if (who === 'node') return addressOf(this.platform, service, 'AGENT_PORT');
     if (who === 'nobody') return addressOf(this.platform, service, 'ENROLMENT_PORT');
     return addressOf(this.platform, service);

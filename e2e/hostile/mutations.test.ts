@@ -105,7 +105,7 @@ test('a map’s values are named by their key, its bad keys by the map or the ke
     rules,
   );
   const named = labels.map(({ fields }) => fields.join(' or ')).filter((field) => field.startsWith('labels'));
-  expect(new Set(named)).toEqual(new Set(['labels', 'labels or labels[A]', 'labels[cost]']));
+  expect(new Set(named)).toEqual(new Set(['labels', 'labels or labels["A"]', 'labels["cost"]']));
 });
 
 test('unknown mask paths arrive as they were written', () => {

@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { mapPath } from '@daya/kernel';
 import { PAGE_TOKENS } from './bad-values';
 import { atLeast32, enumeration, free, shaped, text, uuid, type MutationKind, type Rule } from './rules';
 import type { Field, Rpc, Schema } from './schema';
@@ -12,7 +13,7 @@ export interface Mutation {
   readonly label: string;
   readonly bytes: Uint8Array;
   readonly codes: readonly number[];
-  /** Proto paths of which the refusal must name one; more than one for a bad key of a map only (`labels`, `labels[key]`). */
+  /** Proto paths of which the refusal must name one; more than one for a bad key of a map only (`labels`, `labels["key"]`). */
   readonly fields: readonly string[];
 }
 
@@ -86,7 +87,7 @@ class Generator {
   private walkElements(field: Field, rule: Rule, { path, pattern, there, put }: At): void {
     there.forEach((value, index) => {
       if (index >= ELEMENTS_MAX && index < there.length - 1) return;
-      const at = field.map && isMessage(value) ? `${path}[${keyOf(value)}]` : `${path}[${index}]`;
+      const at = field.map && isMessage(value) ? mapPath(path, keyOf(value)) : `${path}[${index}]`;
       const putOne = (one: Value): Uint8Array => put(there.map((other, i) => (i === index ? one : other)));
       this.addValues(rule, field, at, (bad) => putOne(bad === 'absent' ? emptyOf(field) : bad));
       if (field.kind !== 'message' || rule.whole || !isMessage(value)) return;

@@ -6,10 +6,13 @@ import {
   type ConnectRequest,
   UsageBlock,
   type AgentFrame,
+  type ReportAck,
   type ServerFrame,
+  type SignedUsageBlock,
+  type UsageTick,
 } from '@daya/proto/dispatch';
 import type { Inventory } from '@daya/proto/registry';
-import { LeaseOffer } from '@daya/proto/scheduler';
+import { LeaseOffer, type HeldLease } from '@daya/proto/scheduler';
 import { PushQueue } from './push-queue';
 
 export interface PuppetNode {
@@ -30,7 +33,9 @@ export const PUPPET_ARTIFACT = {
   sha256: createHash('sha256').update(ARTIFACT).digest('hex'),
 };
 
-type Frame = NonNullable<AgentFrame['frame']>;
+export type Frame = NonNullable<AgentFrame['frame']>;
+export type ReportBody = Extract<Frame, { $case: 'report' }>['value']['report'];
+export type Reply = NonNullable<ServerFrame['frame']>;
 
 /**
  * A node without containers: speaks the agents' protocol over its certificate, takes what it is offered and reports it done
@@ -40,10 +45,10 @@ export class PuppetAgent {
   readonly bootId = randomUUID();
   /** What it was offered, by job. */
   readonly offers = new Map<string, LeaseOffer>();
-  private readonly client: GrpcClient<typeof AgentServiceService>;
+  readonly client: GrpcClient<typeof AgentServiceService>;
   private frames = new PushQueue<ConnectRequest>();
   private abort = new AbortController();
-  private readonly acked = new Map<string, () => void>();
+  private readonly acked = new Map<string, (ack: ReportAck) => void>();
   private timer: NodeJS.Timeout | undefined;
   private welcomed: () => void = () => undefined;
   private sequence = 0n;
@@ -52,7 +57,7 @@ export class PuppetAgent {
   failure: unknown;
 
   constructor(
-    private readonly node: PuppetNode,
+    protected readonly node: PuppetNode,
     private readonly inventory: Inventory,
   ) {
     this.client = createClient(AgentServiceService, { url: node.address, audience: 'dispatch', tls: node.tls });
@@ -92,60 +97,71 @@ export class PuppetAgent {
       bootId: this.bootId,
       emulated: true,
       inventory: this.inventory,
-      leases: [],
+      leases: this.held(),
       draining: false,
     };
   }
 
-  private beat(): void {
-    this.sequence += 1n;
-    this.send({ $case: 'heartbeat', value: { sequence: this.sequence, leases: [], draining: false } });
+  /** Leases that it keeps; this one is done with each at once. */
+  protected held(): HeldLease[] {
+    return [];
   }
 
-  private send(frame: Frame): void {
+  /** Whatever it is told, before it acts on it. */
+  protected hear(_reply: Reply): void {
+    // Nobody asks a puppet.
+  }
+
+  private beat(): void {
+    this.sequence += 1n;
+    this.send({ $case: 'heartbeat', value: { sequence: this.sequence, leases: this.held(), draining: false } });
+  }
+
+  protected send(frame: Frame): void {
     this.frames.push({ frame: { frame } });
   }
 
   private async read(replies: AsyncIterable<{ frame?: ServerFrame | undefined }>): Promise<void> {
     for await (const { frame } of replies) {
       const reply = frame?.frame;
+      if (reply !== undefined) this.hear(reply);
       if (reply?.$case === 'offer')
         void this.take(decodeStrict(LeaseOffer, reply.value.offer)).catch((error: unknown) => (this.failure = error));
       else if (reply?.$case === 'welcome') this.welcomed();
-      else if (reply?.$case === 'reportAck') this.acked.get(reply.value.reportId)?.();
+      else if (reply?.$case === 'reportAck') this.acked.get(reply.value.reportId)?.(reply.value);
     }
   }
 
-  private async take(offer: LeaseOffer): Promise<void> {
+  protected async take(offer: LeaseOffer): Promise<void> {
     const repeated = this.offers.get(offer.jobId)?.leaseId === offer.leaseId;
     this.offers.set(offer.jobId, offer);
     if (repeated || offer.spec?.labels['puppet'] === SILENT.puppet) return;
     await this.report(offer, { $case: 'accepted', value: {} });
     await this.report(offer, { $case: 'running', value: {} });
-    await this.upload(offer);
-    this.tick(offer, 50n);
-    const artifacts = [PUPPET_ARTIFACT];
-    await this.report(offer, {
-      $case: 'exited',
-      value: { exitCode: 0, reason: 'EXITED', cumulativeMs: 50n, artifacts },
-    });
+    await this.finish(offer, 50n);
   }
 
-  private report(
-    { leaseId, leaseToken }: LeaseOffer,
-    report: Extract<Frame, { $case: 'report' }>['value']['report'],
-  ): Promise<void> {
+  protected async finish(offer: LeaseOffer, cumulativeMs: bigint): Promise<void> {
+    await this.upload(offer);
+    this.tick(offer, cumulativeMs);
+    const artifacts = [PUPPET_ARTIFACT];
+    await this.report(offer, { $case: 'exited', value: { exitCode: 0, reason: 'EXITED', cumulativeMs, artifacts } });
+  }
+
+  /** Resolves with what the scheduler decided. */
+  report({ leaseId, leaseToken }: HeldLease, report: ReportBody): Promise<ReportAck> {
     const reportId = randomUUID();
-    const answered = new Promise<void>((resolve) => this.acked.set(reportId, resolve));
+    const answered = new Promise<ReportAck>((resolve) => this.acked.set(reportId, resolve));
     this.send({ $case: 'report', value: { reportId, leaseId, leaseToken, report } });
     return answered;
   }
 
-  private async upload({ leaseId, leaseToken }: LeaseOffer): Promise<void> {
-    const { sha256, bytes } = PUPPET_ARTIFACT;
+  async upload({ leaseId, leaseToken }: HeldLease, content = ARTIFACT): Promise<void> {
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const header = { leaseId, leaseToken, sha256, bytes: BigInt(content.length) };
     const messages = [
-      { header: { leaseId, leaseToken, sha256, bytes }, chunk: Buffer.alloc(0) },
-      { header: undefined, chunk: ARTIFACT },
+      { header, chunk: Buffer.alloc(0) },
+      { header: undefined, chunk: content },
     ];
     await this.client.uploadArtifact(
       (async function* () {
@@ -155,14 +171,18 @@ export class PuppetAgent {
     );
   }
 
-  /** One final tick, signed by the node's key. */
   private tick({ leaseId, leaseToken }: LeaseOffer, cumulativeMs: bigint): void {
-    this.ticks += 1n;
     const tick = { leaseId, leaseToken, cumulativeMs, agentTime: undefined, final: true };
+    this.send({ $case: 'usage', value: this.signed([tick]) });
+  }
+
+  /** Ticks that follow those before, signed by the node's key; `other` is what an honest agent would not put in their place. */
+  signed(ticks: UsageTick[], other: Partial<UsageBlock> = {}): SignedUsageBlock {
+    const firstSequence = this.ticks + 1n;
+    this.ticks += BigInt(ticks.length);
     const { nodeId, key } = this.node;
-    const block = Buffer.from(
-      UsageBlock.encode({ nodeId, bootId: this.bootId, firstSequence: this.ticks, ticks: [tick] }).finish(),
-    );
-    this.send({ $case: 'usage', value: { block, signature: sign(null, block, key), generation: 1 } });
+    const said = { nodeId, bootId: this.bootId, firstSequence, ticks, ...other };
+    const block = Buffer.from(UsageBlock.encode(said).finish());
+    return { block, signature: sign(null, block, key), generation: 1 };
   }
 }

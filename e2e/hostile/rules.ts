@@ -1,3 +1,4 @@
+import { mapPath } from '@daya/kernel';
 import { bytesOf, INT32, INT64, SPREAD, UUID_LIKE } from './bad-values';
 import type { Field, Schema } from './schema';
 import { text as utf8, type Entries, type Value } from './wire';
@@ -31,7 +32,7 @@ export interface BadValue {
 export interface BadList {
   readonly kind: MutationKind;
   readonly label: string;
-  /** What of the list is wrong, after its path: `[key]`. */
+  /** What of the list is wrong, after its path: `["key"]`. */
   readonly at?: string;
   make(valid: readonly Value[]): readonly Value[];
 }
@@ -271,7 +272,7 @@ export function map(badKeys: readonly string[], max: number): Rule {
   const keys = badKeys.map((key): BadList => ({
     kind: 'malformed',
     label: `key ${JSON.stringify(key).slice(0, 40)}`,
-    at: `[${key}]`,
+    at: mapPath('', key),
     make: (valid) => [...valid, entry(valid, utf8(key))],
   }));
   const sizes = [max + 1, max + 2, 4 * max].map((size): BadList => ({

@@ -5,6 +5,7 @@ import type { Member } from './identities';
 import { mutationsOf, type Mutation } from './mutations';
 import type { Result } from './report';
 import { Schema, type Rpc } from './schema';
+import { BROKEN, openSession, sendBroken, type RawAnswer } from './transport';
 import type { World } from './world';
 
 /** One RPC that is about to be attacked: its valid request, never sent yet, and what follows it in a stream. */
@@ -20,6 +21,13 @@ export interface ControlResult {
   readonly rpc: string;
   readonly answer: Answer;
 }
+
+export interface BrokenResult {
+  readonly what: string;
+  readonly answer: RawAnswer;
+}
+
+const serviceOf = ({ path }: Rpc): string => /^\/daya\.(\w+)\./.exec(path)?.[1] ?? '';
 
 /** Large bodies share a connection's window of 64 KiB: many at once only wait for each other. */
 const LARGE_BYTES = 48 * 1_024;
@@ -77,6 +85,25 @@ export class Attack {
     return results;
   }
 
+  /** Sends every target with what breaks before gRPC looks at the message. */
+  async runBroken(targets: readonly Target[]): Promise<BrokenResult[]> {
+    const results: BrokenResult[] = [];
+    for (const { control, rpc, bytes, rest, member } of targets) {
+      const { identities } = this.world;
+      const service = serviceOf(rpc);
+      const keys = control.as === 'node' ? (await this.world.node()).keys : {};
+      const address = identities.address(service, control.as);
+      const session = await openSession({ service, address, tls: { ca: identities.ca, ...keys } });
+      for (const broken of BROKEN) {
+        const metadata = await identities.metadata(service, control.as, member);
+        const answer = await sendBroken({ session, path: rpc.path, metadata, messages: [bytes, ...rest] }, broken);
+        results.push({ what: `${rpc.path} ${broken.label}`, answer });
+      }
+      session.close();
+    }
+    return results;
+  }
+
   private async runAlone(target: Target): Promise<Result[]> {
     const results: Result[] = [];
     for (const mutation of this.mutationsOf(target)) {
@@ -87,7 +114,7 @@ export class Attack {
 
   private async send({ control, rpc, rest, member }: Target, bytes: Uint8Array): Promise<Answer> {
     const { identities } = this.world;
-    const service = /^\/daya\.(\w+)\./.exec(rpc.path)?.[1] ?? '';
+    const service = serviceOf(rpc);
     const keys = control.as === 'node' ? (await this.world.node()).keys : undefined;
     const metadata = await identities.metadata(service, control.as, member);
     const channel = identities.channel(service, control.as, keys);

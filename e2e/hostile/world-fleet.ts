@@ -4,8 +4,8 @@ import { EnrolmentServiceService } from '@daya/proto/dispatch';
 import { Connectivity, OfferServiceService, ProviderServiceService, type Inventory } from '@daya/proto/registry';
 import { certificateRequest } from './certificate-request';
 import type { NodeKeys } from './identities';
-import { addressOf } from './platform';
-import { PuppetAgent } from './puppet-agent';
+import { addressOf, type Platform } from './platform';
+import { PuppetAgent, type PuppetNode } from './puppet-agent';
 import { PATIENT, Tenants } from './world-tenants';
 
 /** Its own, so that no other test's nodes take the puppet's jobs. */
@@ -25,15 +25,34 @@ const SPARE_MODELS = [
   'l40s',
 ];
 
+export interface Enrolled {
+  readonly nodeId: string;
+  readonly key: KeyObject;
+  readonly keys: NodeKeys;
+}
+
 /** The provider's nodes: one that a puppet plays, others that nobody runs. */
 export class Fleet extends Tenants {
   private readonly spare = [...SPARE_MODELS];
   protected puppetAgent: PuppetAgent | undefined;
 
+  constructor(
+    platform: Platform,
+    protected readonly region = REGION,
+  ) {
+    super(platform);
+  }
+
   /** A fresh token that enrols one emulated node. */
   async enrolmentToken(): Promise<string> {
     const { providerId } = await this.provider();
-    const request = { requestId: this.requestId(), providerId, displayName: 'puppet', region: REGION, emulated: true };
+    const request = {
+      requestId: this.requestId(),
+      providerId,
+      displayName: 'puppet',
+      region: this.region,
+      emulated: true,
+    };
     return this.as(
       'provider',
       'registry',
@@ -43,7 +62,7 @@ export class Fleet extends Tenants {
   }
 
   /** An enrolled node that nobody runs. */
-  async newNode(): Promise<{ readonly nodeId: string; readonly key: KeyObject; readonly keys: NodeKeys }> {
+  async newNode(): Promise<Enrolled> {
     const { privateKey } = generateKeyPairSync('ed25519');
     const enrolment = createClient(EnrolmentServiceService, {
       url: addressOf(this.platform, 'dispatch', 'ENROLMENT_PORT'),
@@ -74,22 +93,29 @@ export class Fleet extends Tenants {
   /** The node that takes jobs: connected, admitted, its GPUs offered. */
   node = this.once('node', async () => {
     const node = await this.newNode();
-    const address = addressOf(this.platform, 'dispatch', 'AGENT_PORT');
-    this.puppetAgent = new PuppetAgent(
-      { ...node, address, tls: { ca: this.identities.ca, ...node.keys } },
-      inventoryOf(node.nodeId),
-    );
-    await this.puppetAgent.start();
-    await this.eventually('the node is admitted', async () => {
-      const client = this.client('scheduler', 'registry', ProviderServiceService);
-      return (await client.getNode({ nodeId: node.nodeId }, PATIENT)).node?.schedulable === true;
-    });
+    this.puppetAgent = await this.play(node);
     const terms = { gpuModelId: MODEL, priceMicrosPerGpuHour: 400_000n, minRentalSeconds: 0, maxRentalSeconds: 86_400 };
     const offer = await this.as('provider', 'registry', OfferServiceService, (client, options) =>
       client.createOffer({ requestId: this.requestId(), nodeId: node.nodeId, ...terms }, options),
     );
     return { ...node, offerId: offer.offer?.offerId ?? '' };
   });
+
+  /** Connects a node; returns when it is admitted. */
+  protected async play(node: Enrolled): Promise<PuppetAgent> {
+    const address = addressOf(this.platform, 'dispatch', 'AGENT_PORT');
+    const agent = this.puppet({ ...node, address, tls: { ca: this.identities.ca, ...node.keys } });
+    await agent.start();
+    await this.eventually('the node is admitted', async () => {
+      const client = this.client('scheduler', 'registry', ProviderServiceService);
+      return (await client.getNode({ nodeId: node.nodeId }, PATIENT)).node?.schedulable === true;
+    });
+    return agent;
+  }
+
+  protected puppet(node: PuppetNode): PuppetAgent {
+    return new PuppetAgent(node, inventoryOf(node.nodeId));
+  }
 
   /** Connects the market's node again, after another stream of its took its place or it was silenced. */
   async reconnect(): Promise<void> {

@@ -4,7 +4,7 @@ import { DispatchServiceService } from '@daya/proto/dispatch';
 import { RewardsServiceService } from '@daya/proto/rewards';
 import { JobSpec, JobState, SchedulerServiceService } from '@daya/proto/scheduler';
 import { SILENT } from './puppet-agent';
-import { Fleet, REGION } from './world-fleet';
+import { Fleet } from './world-fleet';
 
 export { inventoryOf, MODEL, REGION } from './world-fleet';
 export { PATIENT } from './world-tenants';
@@ -43,7 +43,7 @@ export class World extends Fleet {
       command: ['true'],
       maxRunSeconds: 60,
       labels: { ...labels },
-      requirements: { regions: [REGION], gpuCount: 1, cpuMilli: 500, memoryMib: 64, scratchMib: 16 },
+      requirements: { regions: [this.region], gpuCount: 1, cpuMilli: 500, memoryMib: 64, scratchMib: 16 },
     });
   }
 

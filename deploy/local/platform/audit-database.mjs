@@ -8,21 +8,21 @@ const require = createRequire(import.meta.url);
 const SERVICES = ['registry', 'scheduler', 'metering', 'billing'];
 const literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
-/** Makes it anew; returns the URL of its read-only role. */
-export async function createAuditDatabase({ infra, databases, password }) {
+/** Makes it anew; returns the URL of its read-only role. Tests make one more, beside the platform's, under another name. */
+export async function createAuditDatabase({ infra, databases, password, name = 'audit' }) {
   const { Client } = require('pg');
   const { host, port, user, password: adminPassword } = infra.postgres;
   const urlOf = (role, secret, database) =>
     `postgres://${role}:${encodeURIComponent(secret)}@${host}:${port}/${database}`;
   await withClient(Client, urlOf(user, adminPassword, 'postgres'), async (admin) => {
-    await admin.query('DROP DATABASE IF EXISTS audit WITH (FORCE)');
+    await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     await admin.query(`DO $$ BEGIN CREATE ROLE auditor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`);
     await admin.query(`ALTER ROLE auditor PASSWORD ${literal(password)}`);
     await admin.query(`ALTER ROLE auditor SET default_transaction_read_only = on`);
-    await admin.query('CREATE DATABASE audit');
-    await admin.query('REVOKE ALL ON DATABASE audit FROM PUBLIC; GRANT CONNECT ON DATABASE audit TO auditor');
+    await admin.query(`CREATE DATABASE ${name}`);
+    await admin.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC; GRANT CONNECT ON DATABASE ${name} TO auditor`);
   });
-  await withClient(Client, urlOf(user, adminPassword, 'audit'), async (admin) => {
+  await withClient(Client, urlOf(user, adminPassword, name), async (admin) => {
     await admin.query('CREATE EXTENSION postgres_fdw');
     for (const service of SERVICES)
       await admin.query(foreignTables(service, new URL(databases[service].auditUrl), host, port, user));
@@ -35,7 +35,7 @@ export async function createAuditDatabase({ infra, databases, password }) {
         `GRANT USAGE ON SCHEMA ${service} TO auditor; GRANT SELECT ON ALL TABLES IN SCHEMA ${service} TO auditor`,
       );
   });
-  return urlOf('auditor', password, 'audit');
+  return urlOf('auditor', password, name);
 }
 
 function foreignTables(service, url, host, port, admin) {

@@ -4,6 +4,14 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const REQUEST_ID_LENGTH_MAX = 64;
 const PAGE_TOKEN_LENGTH_MAX = 1_024;
 const CONTROL_CHARACTER = /\p{Cc}/u;
+const KEY_LENGTH_MAX = 128;
+
+/**
+ * The path of a map's value: `labels["cost-centre"]`. In quotes, as JSON writes them, so that no key looks like an index or
+ * like another path; a key longer than any valid one is cut.
+ */
+export const mapPath = (field: string, key: string): string =>
+  `${field}[${JSON.stringify(key.slice(0, KEY_LENGTH_MAX))}]`;
 
 /** Collects every violated field of a request, then refuses once. Fields are proto paths. */
 export class FieldChecks {

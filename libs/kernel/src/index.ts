@@ -1,5 +1,5 @@
 export { DomainError, notFound, refuseInvalid, type ErrorKind, type FieldViolation } from './domain-error';
-export { FieldChecks } from './field-checks';
+export { FieldChecks, mapPath } from './field-checks';
 export { Clock, IdGenerator } from './ports';
 export { AMOUNT_MAX, BASIS_POINTS, decimalsOf, formatMoney, type Asset, type Money } from './money';
 export { timersAt, type Timers } from './timers';

@@ -29,9 +29,19 @@ import { MIGRATIONS } from './adapters/postgres/migrations';
 import { PostgresQueries } from './adapters/postgres/postgres-queries';
 import { PostgresStore } from './adapters/postgres/postgres-store';
 import { Sweeper } from './adapters/sweeper';
+import { PrometheusAlarms } from './adapters/prometheus-alarms';
 import { AdmitNodes } from './application/admit-nodes';
 import { AnnounceNodes } from './application/announce-nodes';
-import { Canaries, Making, NodeCertificates, Policy, RegistryQueries, Secrets, Store } from './application/ports';
+import {
+  Alarms,
+  Canaries,
+  Making,
+  NodeCertificates,
+  Policy,
+  RegistryQueries,
+  Secrets,
+  Store,
+} from './application/ports';
 import { RecordCanary } from './application/record-canary';
 import { RecordLeaseEnd } from './application/record-lease-end';
 import { CanaryBell } from './application/report-inventory';
@@ -89,6 +99,7 @@ function policyOf({ ALLOW_EMULATED_GPUS, TIMER_SCALE, JWKS_FILE }: Config): Poli
 const outside = (config: Config) => [
   provideValue(Policy, policyOf(config)),
   provideValue(Secrets, new HmacSecrets(config.API_KEY_PEPPER)),
+  provideAs(Alarms, PrometheusAlarms, [LOGGER]),
   provide(Making, [Secrets, IdGenerator, Clock]),
   provideWith(NodeCertificates, () => PkiCertificates.load(config.CA_CERTIFICATE_FILE, config.CA_KEY_FILE), []),
   provideWith(

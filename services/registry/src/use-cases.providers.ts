@@ -14,7 +14,16 @@ import { CreateProject } from './application/create-project';
 import { CreateProvider } from './application/create-provider';
 import { CreateTeam } from './application/create-team';
 import { EnrolNode } from './application/enrol-node';
-import { Canaries, Making, NodeCertificates, Policy, RegistryQueries, Secrets, Store } from './application/ports';
+import {
+  Alarms,
+  Canaries,
+  Making,
+  NodeCertificates,
+  Policy,
+  RegistryQueries,
+  Secrets,
+  Store,
+} from './application/ports';
 import { PutMember } from './application/put-member';
 import { PutScuRating } from './application/put-scu-rating';
 import { ReadRegistry } from './application/read-registry';
@@ -51,7 +60,7 @@ const organisations = [
 const fleet = [
   provide(CreateProvider, [Store, IdGenerator, Clock]),
   provide(CreateEnrolmentToken, [Store, Making, Policy]),
-  provide(EnrolNode, [Store, NodeCertificates, Making, Policy]),
+  provide(EnrolNode, [Store, NodeCertificates, Making, Policy, Alarms]),
   provide(RenewNodeCertificate, [Store, NodeCertificates, Making]),
   provide(CheckNodeCertificate, [Store, Clock]),
   provide(RevokeNode, [Store, Clock]),

@@ -2,6 +2,7 @@ import { createPublicKey, randomUUID, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
+import { metrics } from '@daya/nest';
 import { nodeOfSubjectAltName } from '@daya/pki';
 import { fromTimestamp } from '@daya/proto';
 import { NodeCertified, UnschedulableReason } from '@daya/proto/registry';
@@ -75,7 +76,12 @@ test('a token enrols one node: a certificate of its key for at most 24 hours, ge
   });
 });
 
-test('of two that use a token at once, one enrols; the same request again gets the same answer', async () => {
+/** How often somebody was caught with a token that is used up. */
+const reuses = async (): Promise<number> =>
+  Number(/^daya_registry_enrolment_tokens_reused_total (\d+)$/m.exec(await metrics.metrics())?.[1]);
+
+test('of those that use a token at once, one enrols and the others raise an alarm; the same request again gets the same answer', async () => {
+  const before = await reuses();
   const { owner, providerId } = await registry.aProvider();
   const token = await aToken(registry, owner, providerId);
   const keys = await Promise.all([aKey(), aKey(), aKey()]);
@@ -90,8 +96,10 @@ test('of two that use a token at once, one enrols; the same request again gets t
     attempt.status === 'rejected' ? [(attempt.reason as { reason: string }).reason] : [],
   );
   expect(lost).toEqual(['ENROLMENT_TOKEN_USED', 'ENROLMENT_TOKEN_USED']);
+  expect(await reuses()).toBe(before + 2);
   const again = await dispatch.enrolNode({ token, certificateRequest: won[0]!.certificateRequest });
   expect([again.nodeId, again.certificateChain]).toEqual([won[0]!.nodeId, won[0]!.certificateChain]);
+  expect(await reuses()).toBe(before + 2);
   expect((await gateway.listNodes({ pageSize: 0, pageToken: '' }, as(owner))).nodes).toHaveLength(1);
 });
 

@@ -1,5 +1,5 @@
 import { ScalarType, type DescEnum, type DescField, type DescMessage } from '@bufbuild/protobuf';
-import type { FieldViolation } from '@daya/kernel';
+import { mapPath, type FieldViolation } from '@daya/kernel';
 import { JSON_DEPTH_MAX, VIOLATIONS_MAX } from '../limits';
 import { isWellKnown, wellKnownViolation } from './well-known';
 import { scalarViolation } from './scalar-violations';
@@ -59,7 +59,7 @@ class JsonCheck {
       for (const [key, item] of Object.entries(value)) {
         const wrongKey = scalarViolation(field.mapKey, field.mapKey === ScalarType.BOOL ? key === 'true' : key);
         if (wrongKey !== undefined) this.add(path, 'WRONG_KEY', `a key ${wrongKey.description}`);
-        this.value(field, item, `${path}[${key.slice(0, 100)}]`, depth);
+        this.value(field, item, mapPath(path, key), depth);
       }
     } else this.value(field, value, path, depth);
   }

@@ -3,14 +3,15 @@ import {
   assertEmulationAllowed,
   badToken,
   CERTIFICATE_REQUEST_BYTES_MAX,
-  isRepeated,
+  usedToken,
+  useOf,
   type EnrolmentToken,
 } from '../domain/enrolment';
 import { Fields } from '../domain/fields';
 import type { Node } from '../domain/node';
 import { parseSecretToken, type SecretToken } from '../domain/secret-token';
 import { found } from './caller';
-import type { Making, NodeCertificates, Policy, Store, Transaction } from './ports';
+import type { Alarms, Making, NodeCertificates, Policy, Store, Transaction } from './ports';
 import { tellNode } from './tell-node';
 
 export interface EnrolNodeCommand {
@@ -24,7 +25,7 @@ const FIRST_GENERATION = 1;
 
 /**
  * Exchanges a token for a node and its first certificate, once. The same request again gets the same answer, since the
- * first may have been lost; anyone else's is refused with `precondition` ENROLMENT_TOKEN_USED.
+ * first may have been lost; anyone else's raises an alarm and is refused with `precondition` ENROLMENT_TOKEN_USED.
  */
 export class EnrolNode {
   constructor(
@@ -32,6 +33,7 @@ export class EnrolNode {
     private readonly certificates: NodeCertificates,
     private readonly making: Making,
     private readonly policy: Policy,
+    private readonly alarms: Alarms,
   ) {}
 
   async execute(command: EnrolNodeCommand): Promise<NodeCertificate> {
@@ -40,18 +42,29 @@ export class EnrolNode {
     const token = parseSecretToken('dayaenrol', command.token);
     if (token === undefined) throw badToken();
     const certificate = await this.issueFirst(certificateRequest);
-    return this.store.transaction('system', async (tx) => {
-      const stored = this.verified(await tx.fleet.lockTokenByPrefix(token.prefix), token);
-      assertEmulationAllowed(stored.emulated, this.policy.allowEmulatedGpus);
-      if (isRepeated(stored, certificate.requestHash, certificate.issueTime)) return firstOf(tx, stored);
-      const node = newNode(stored, certificate);
-      await tx.fleet.saveToken({ ...stored, nodeId: node.nodeId, requestHash: certificate.requestHash });
-      await tx.fleet.addNode(node);
-      await tx.fleet.addCertificate(certificate);
-      await tellNode(tx, node);
-      await tellCertificate(tx, certificate);
-      return certificate;
-    });
+    const outcome = await this.store.transaction('system', (tx) => this.enrol(tx, token, certificate));
+    if (!('reused' in outcome)) return outcome;
+    this.alarms.tokenReused(outcome.reused);
+    throw usedToken();
+  }
+
+  private async enrol(
+    tx: Transaction,
+    token: SecretToken,
+    certificate: NodeCertificate,
+  ): Promise<NodeCertificate | { readonly reused: EnrolmentToken }> {
+    const stored = this.verified(await tx.fleet.lockTokenByPrefix(token.prefix), token);
+    assertEmulationAllowed(stored.emulated, this.policy.allowEmulatedGpus);
+    const use = useOf(stored, certificate.requestHash, certificate.issueTime);
+    if (use === 'repeat') return firstOf(tx, stored);
+    if (use === 'reuse') return { reused: stored };
+    const node = newNode(stored, certificate);
+    await tx.fleet.saveToken({ ...stored, nodeId: node.nodeId, requestHash: certificate.requestHash });
+    await tx.fleet.addNode(node);
+    await tx.fleet.addCertificate(certificate);
+    await tellNode(tx, node);
+    await tellCertificate(tx, certificate);
+    return certificate;
   }
 
   private async issueFirst(certificateRequest: Uint8Array): Promise<NodeCertificate> {

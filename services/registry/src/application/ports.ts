@@ -150,6 +150,12 @@ export abstract class RegistryQueries {
   abstract models(scope: Scope, page: PageRequest): Promise<Page<GpuModel>>;
 }
 
+/** What somebody must hear of although the caller was refused. */
+export abstract class Alarms {
+  /** A used enrolment token came again with another key: the first or the second user may have stolen it. */
+  abstract tokenReused(token: EnrolmentToken): void;
+}
+
 /** Random bytes and keyed hashes of secrets. */
 export abstract class Secrets {
   abstract random(bytes: number): Uint8Array;

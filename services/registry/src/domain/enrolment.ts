@@ -25,18 +25,20 @@ export interface EnrolmentToken {
 export const badToken = (): DomainError =>
   new DomainError('unauthenticated', 'ENROLMENT_TOKEN_INVALID', 'the enrolment token is not valid');
 
+export const usedToken = (): DomainError =>
+  new DomainError('precondition', 'ENROLMENT_TOKEN_USED', 'the token has enrolled a node');
+
 /**
- * True when this very request used the token before, so that its answer is to be given again. Throws `precondition`
- * ENROLMENT_TOKEN_USED for any other second use, ENROLMENT_TOKEN_EXPIRED.
+ * What a request with a token is: its first use; the request that used it, again, so that its answer is to be given again; or
+ * somebody else's second use. Throws `precondition` ENROLMENT_TOKEN_EXPIRED for a first use that comes too late.
  */
-export function isRepeated(token: EnrolmentToken, requestHash: string, now: Date): boolean {
-  if (token.requestHash === requestHash) return true;
-  if (token.nodeId !== undefined)
-    throw new DomainError('precondition', 'ENROLMENT_TOKEN_USED', 'the token has enrolled a node');
+export function useOf(token: EnrolmentToken, requestHash: string, now: Date): 'first' | 'repeat' | 'reuse' {
+  if (token.requestHash === requestHash) return 'repeat';
+  if (token.nodeId !== undefined) return 'reuse';
   if (token.expireTime.getTime() <= now.getTime()) {
     throw new DomainError('precondition', 'ENROLMENT_TOKEN_EXPIRED', 'the token has expired');
   }
-  return false;
+  return 'first';
 }
 
 /** Throws `precondition` EMULATED_GPUS_NOT_ALLOWED for a node that declares its GPUs where the platform wants real ones. */

@@ -1,3 +1,4 @@
+import { mapPath } from '@daya/kernel';
 import type { Fields } from './fields';
 
 export const ORGANISATION_KINDS = ['customer', 'provider', 'platform'] as const;
@@ -60,7 +61,7 @@ export function checkLabels(fields: Fields, field: string, labels: Readonly<Reco
   const entries = Object.entries(labels);
   if (entries.length > LABELS_MAX) fields.add(field, 'TOO_MANY', `must have at most ${LABELS_MAX} labels`);
   for (const [key, value] of entries.slice(0, LABELS_MAX)) {
-    const path = `${field}[${JSON.stringify(key.slice(0, 64))}]`;
+    const path = mapPath(field, key);
     fields.require(
       LABEL_KEY.test(key),
       path,

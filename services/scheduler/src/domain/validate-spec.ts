@@ -1,4 +1,4 @@
-import { refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { mapPath, refuseInvalid, type FieldViolation } from '@daya/kernel';
 import type { FinalTask, InputArtifact, JobSpec, JobSpecInput, NetworkAccess, Requirements, Secret } from './job-spec';
 import { Violations } from './violations';
 
@@ -141,7 +141,7 @@ function checkEnv(found: Violations, field: string, env: Readonly<Record<string,
       'MALFORMED_KEY',
       'names are letters, digits and underscores, at most 128',
     );
-    checkText(found, `${field}[${name.slice(0, 128)}]`, value, SPEC_LIMITS.envValueLengthMax);
+    checkText(found, mapPath(field, name), value, SPEC_LIMITS.envValueLengthMax);
   }
 }
 
@@ -212,7 +212,7 @@ function checkLabels(found: Violations, labels: Readonly<Record<string, string>>
   if (!found.count('labels', entries.length, 0, SPEC_LIMITS.labelsMax)) return;
   for (const [key, value] of entries) {
     found.check('labels', LABEL_KEY.test(key), 'MALFORMED_KEY', 'keys are lower-case words of at most 63 characters');
-    checkText(found, `labels[${key.slice(0, 63)}]`, value, SPEC_LIMITS.labelValueLengthMax);
+    checkText(found, mapPath('labels', key), value, SPEC_LIMITS.labelValueLengthMax);
   }
 }
 
