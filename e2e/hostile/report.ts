@@ -14,9 +14,12 @@ const plain = (path: string): string =>
 
 /** Why an answer is not what the request deserved; undefined when it is. */
 export function verdict({ mutation, answer }: Result): string | undefined {
-  const { codes, fields } = mutation;
+  const { codes, fields, every = [] } = mutation;
   const said = `${nameOf(answer.code)} ${answer.reason} [${answer.fields.join(', ')}] ${answer.message}`;
   if (!codes.includes(answer.code)) return `expected ${codes.map(nameOf).join(' or ')}, got ${said}`;
+  const unnamed = every.filter((field) => !answer.fields.includes(field));
+  if (unnamed.length > 0)
+    return `expected all of ${every.join(', ')} to be named, not without ${unnamed.join(', ')}; got ${said}`;
   if (fields.length === 0 || fields.some((field) => answer.fields.some((named) => plain(named) === plain(field))))
     return undefined;
   return `expected ${fields.join(' or ')} to be named, got ${said}`;
