@@ -1,6 +1,7 @@
 // Money: exact, never twice, never more back than was taken.
 const rate = [{ project: 'billing', files: 'domain/rate' }];
 const ledger = [{ project: 'billing', files: 'domain/ledger' }];
+const job = [{ project: 'billing', files: 'domain/job' }];
 const settlement = [{ project: 'billing', files: 'domain/(job|settlement)' }];
 
 const RATE = 'services/billing/src/domain/rate.ts';
@@ -56,7 +57,7 @@ export const BILLING = [
     file: 'services/billing/src/domain/hold.ts',
     old: `    hold.remaining === 0n ? [] : [{ kind, leg: 'whole', amount: hold.remaining, ...common(hold) }];`,
     new: `    hold.remaining === hold.amount ? [] : [{ kind, leg: 'whole', amount: hold.remaining, ...common(hold) }];`,
-    tests: [...ledger, { project: 'billing', files: 'test/holds', servers: true }],
+    tests: job,
   },
   {
     id: 'hold-released-twice',
@@ -64,7 +65,7 @@ export const BILLING = [
     file: 'services/billing/src/domain/hold.ts',
     old: `  released: [],\n`,
     new: `  released: ['released'],\n`,
-    tests: ledger,
+    tests: job,
   },
   {
     id: 'settled-on-unknown-outcome',

@@ -1,7 +1,7 @@
 // One GPU, one lease, one owner of the word about it.
 const schedulerLeases = [{ project: 'scheduler', files: 'test/leases', servers: true }];
 const agentDomain = [{ project: 'agent', files: 'src/domain/domain' }];
-const agent = [{ project: 'agent', files: 'test/agent(-faults)?\\.test' }];
+const agent = [{ project: 'agent', files: 'test/agent\\.test' }];
 
 export const LEASES = [
   {
@@ -58,7 +58,7 @@ export const LEASES = [
     file: 'services/agent/src/application/held-leases.ts',
     old: `    this.disarm = this.alarms.after(this.fence.deadlineMs - this.clock.nowMs(), () => this.look());\n`,
     new: ``,
-    tests: agent,
+    tests: [{ project: 'agent', files: 'src/application/held-leases' }],
   },
   {
     id: 'fence-from-receipt',
