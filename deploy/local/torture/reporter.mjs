@@ -1,7 +1,7 @@
 // A jest reporter that writes down each file's outcome at once: with --bail jest ends without its own report.
 import { appendFileSync } from 'node:fs';
 
-const MESSAGE_CHARACTERS = 100_000;
+const MESSAGE_CHARACTERS = 2_000_000;
 
 export default class Reporter {
   onTestResult(test, { testResults, testExecError, failureMessage }) {

@@ -24,6 +24,14 @@ export const REWARDS = [
     tests: closing,
   },
   {
+    id: 'second-closer-goes-on',
+    promise: 'whoever finds an epoch closed does not close the next one before its time',
+    file: 'services/rewards/src/application/close-epoch.ts',
+    old: `      if (chain.nextEpoch !== nextEpoch) return false;\n`,
+    new: ``,
+    tests: closing,
+  },
+  {
     id: 'late-charge-into-closed-epoch',
     promise: 'a closed epoch does not change; late work counts in the next one',
     file: TRANSACTION,
