@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { command, ROOT } from '../lib/command.mjs';
 
 const JEST = join(ROOT, 'node_modules/jest/bin/jest.js');
+/** A loop that a fault made endless is found out sooner, and spares the machine. */
+const MEMORY = { NODE_OPTIONS: '--max-old-space-size=1536' };
+const OUT_OF_MEMORY = /JavaScript heap out of memory/;
 const REPORTER = join(ROOT, 'deploy/local/torture/reporter.mjs');
 
 /**
@@ -11,8 +14,8 @@ const REPORTER = join(ROOT, 'deploy/local/torture/reporter.mjs');
  * a stack.
  * @param {{ project: string, files: string, servers?: boolean }} tests
  * @returns {Promise<{ outcome: 'green' | 'red' | 'hung' | 'broken', by: string, seconds: number,
- *   failures?: { name: string, message: string }[] }>} `broken`: no test
- *   failed, but a file of tests could not even be loaded; `by` says what failed
+ *   failures?: { name: string, message: string }[] }>} `hung`:
+ *   it came to no end in time or memory; `broken`: no test   failed, but a file of tests could not even be loaded; `by` says what failed
  */
 export async function runTests(scratch, { project, files, servers = false }, { env = {}, timeoutMs }) {
   const report = join(scratch.root, 'report.jsonl');
@@ -28,10 +31,16 @@ export async function runTests(scratch, { project, files, servers = false }, { e
   const result = await command(
     process.execPath,
     [JEST, '--selectProjects', project, '--testPathPatterns', files, ...flags],
-    { cwd: scratch.root, env: { ...scratch.env, ...env, DAYA_TORTURE_REPORT: report }, allowFailure: true, timeoutMs },
+    {
+      cwd: scratch.root,
+      env: { ...scratch.env, ...env, ...MEMORY, DAYA_TORTURE_REPORT: report },
+      allowFailure: true,
+      timeoutMs,
+    },
   ).catch((error) => ({ late: String(error) }));
   const seconds = (Date.now() - started) / 1_000;
   if ('late' in result) return { outcome: 'hung', by: `no end within ${timeoutMs / 1_000} s`, seconds };
+  if (OUT_OF_MEMORY.test(result.output)) return { outcome: 'hung', by: 'no end within its memory', seconds };
   if (!existsSync(report)) throw new Error(`jest ran nothing for ${project} ${files}:\n${result.output}`);
   const lines = readFileSync(report, 'utf8').trim().split('\n');
   return {
