@@ -1,7 +1,7 @@
 // A copy of the repository in which sources may be broken. Third-party packages are found in the original's node_modules,
 // further up; the workspace's own resolve inside the copy.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, join } from 'node:path';
 import { cacheFolder } from '../infra/paths.mjs';
 import { ROOT } from '../lib/command.mjs';
 
@@ -59,4 +59,4 @@ const ROOT_FILES = [
   'docker-compose.yml',
 ];
 
-const isWanted = (path) => !LEFT_OUT.has(basename(path)) || relative(ROOT, path) === '';
+const isWanted = (path) => !LEFT_OUT.has(basename(path));

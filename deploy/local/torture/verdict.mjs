@@ -14,8 +14,8 @@ const REPORTER = join(ROOT, 'deploy/local/torture/reporter.mjs');
  * a stack.
  * @param {{ project: string, files: string, servers?: boolean }} tests
  * @returns {Promise<{ outcome: 'green' | 'red' | 'hung' | 'broken', by: string, seconds: number,
- *   failures?: { name: string, message: string }[] }>} `hung`:
- *   it came to no end in time or memory; `broken`: no test   failed, but a file of tests could not even be loaded; `by` says what failed
+ *   failures?: { name: string, message: string }[] }>} `hung`: no end in time or memory; `broken`: no test failed, but a
+ *   file of tests could not even be loaded; `by` says what failed
  */
 export async function runTests(scratch, { project, files, servers = false }, { env = {}, timeoutMs }) {
   const report = join(scratch.root, 'report.jsonl');
