@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { differences, takeCensus, type Census } from './hostile/census';
 import { CONTROLS } from './hostile/controls';
+import { narrowed } from './hostile/narrowed';
 import { crashed, readPlatform } from './hostile/platform';
 import { exactShare, summary, table, verdict, type Result } from './hostile/report';
 import { Attack, type BrokenResult, type ControlResult, type Target } from './hostile/run';
@@ -17,6 +18,8 @@ const REQUESTS_MIN = 6_000;
 const EXACT_SHARE_MIN = 0.9;
 
 const platform = readPlatform();
+const attacked = narrowed(CONTROLS);
+const isWhole = attacked.length === CONTROLS.length;
 const world = new World(platform);
 const attack = new Attack(world);
 
@@ -47,9 +50,9 @@ async function quietCensus(): Promise<Census> {
 beforeAll(async () => {
   const start = performance.now();
   const seconds = (): string => ((performance.now() - start) / 1_000).toFixed(1);
-  for (const control of CONTROLS) accepted.push(await attack.prove(await attack.target(control)));
+  for (const control of attacked) accepted.push(await attack.prove(await attack.target(control)));
   const targets: Target[] = [];
-  for (const control of CONTROLS) targets.push(await attack.target(control));
+  for (const control of attacked) targets.push(await attack.target(control));
   await world.silenceNode();
   const before = await quietCensus();
   const quiet = seconds();
@@ -89,8 +92,9 @@ test('a malformed deadline or corrupt gzip is grpc’s own INTERNAL, at every RP
 });
 
 test('there are enough of them, and enough of them expect exactly one answer', () => {
-  expect(results.length).toBeGreaterThanOrEqual(REQUESTS_MIN);
-  expect(exactShare(results.map(({ mutation }) => mutation))).toBeGreaterThanOrEqual(EXACT_SHARE_MIN);
+  // Narrowed on purpose, there are fewer; and some RPCs, such as lists, are mostly asked for with what is no message at all.
+  expect(results.length).toBeGreaterThanOrEqual(isWhole ? REQUESTS_MIN : attacked.length);
+  if (isWhole) expect(exactShare(results.map(({ mutation }) => mutation))).toBeGreaterThanOrEqual(EXACT_SHARE_MIN);
 });
 
 test('nothing was stored, sent or half applied, and nobody crashed', () => {

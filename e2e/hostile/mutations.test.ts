@@ -3,6 +3,7 @@ import { decodeStrict, descriptorImage } from '@daya/proto';
 import { PriceQuoteRequest } from '@daya/proto/billing';
 import { CreateProjectRequest, UpdateOrganisationRequest } from '@daya/proto/registry';
 import { mutationsOf, type Mutation, type Rules } from './mutations';
+import { verdict } from './report';
 import { free, inner, list, map, mask, optionalText, range, text, uuid } from './rules';
 import { Schema } from './schema';
 import { readMessage, writeMessage } from './wire';
@@ -75,7 +76,7 @@ test('negative prices are marked as negative money, other numbers as out of rang
 });
 
 test('bytes that are no message name no field, and are few', () => {
-  const broken = made.filter(({ fields }) => fields.length === 0);
+  const broken = made.filter(({ fields, every }) => fields.length === 0 && every === undefined);
   expect(new Set(broken.map(({ kind }) => kind))).toEqual(new Set(['truncated', 'invalid utf-8', 'too large']));
   for (const { kind, bytes: sent, codes } of broken) {
     expect(codes).toEqual([kind === 'too large' ? status.RESOURCE_EXHAUSTED : status.INVALID_ARGUMENT]);
@@ -131,4 +132,15 @@ test('unknown mask paths arrive as they were written', () => {
     .map((mutation) => decodeStrict(UpdateOrganisationRequest, mutation.bytes).updateMask);
   expect(masks).toContainEqual(['displayName']);
   expect(masks).toContainEqual(['display_name', '*']);
+});
+
+test('a request that says nothing must be told of every field that it needs', () => {
+  const [empty, ...others] = made.filter(({ every }) => every !== undefined);
+  expect(others).toEqual([]);
+  expect(empty).toMatchObject({ every: ['request_id', 'organisation_id', 'tasks'], codes: [status.INVALID_ARGUMENT] });
+  expect(decodeStrict(PriceQuoteRequest, empty?.bytes ?? bytes)).toEqual(PriceQuoteRequest.fromPartial({}));
+  const verdictOf = (fields: readonly string[]): string | undefined =>
+    empty && verdict({ mutation: empty, answer: { code: status.INVALID_ARGUMENT, reason: '', message: '', fields } });
+  expect(verdictOf(['tasks', 'organisation_id', 'request_id'])).toBeUndefined();
+  expect(verdictOf(['tasks', 'organisation_id'])).toContain('not without request_id');
 });

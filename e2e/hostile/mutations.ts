@@ -15,6 +15,8 @@ export interface Mutation {
   readonly codes: readonly number[];
   /** Proto paths of which the refusal must name one; more than one for a bad key of a map only (`labels`, `labels["key"]`). */
   readonly fields: readonly string[];
+  /** Of a request with many wrong fields: every one of them must be named, at once. */
+  readonly every?: readonly string[];
 }
 
 /** Field path without indexes (`spec.inputs.path`) → what it must be. */
@@ -58,6 +60,7 @@ class Generator {
     )
       throw new Error(`${this.rpc.path}: the control does not survive being read and written`);
     this.walk(this.rpc.input, entries, { path: '', pattern: '', rebuild: writeMessage });
+    this.addEmpty();
     this.addUndecodable(entries);
     const unused = Object.keys(this.rules).filter((pattern) => !this.used.has(pattern));
     if (unused.length > 0) throw new Error(`${this.rpc.path}: rules for no field of the control: ${unused.join(', ')}`);
@@ -128,6 +131,26 @@ class Generator {
     const named = at === undefined ? [field] : [field, `${field}${at}`];
     const [codes, fields] = rule.codes === undefined ? [[status.INVALID_ARGUMENT], named] : [rule.codes, []];
     this.made.push({ rpc: this.rpc.path, kind, label: `${path}: ${what}`, bytes, codes, fields });
+  }
+
+  /** A request that says nothing: whoever checks field by field and stops at the first names too few. */
+  private addEmpty(): void {
+    const alone = this.made.filter(
+      ({ kind, codes }) => (kind === 'missing' || kind === 'empty') && codes[0] === status.INVALID_ARGUMENT,
+    );
+    const topLevel = this.schema.fieldsOf(this.rpc.input).map(({ name }) => name);
+    const every = [...new Set(alone.flatMap(({ fields }) => fields))].filter((field) => topLevel.includes(field));
+    if (every.length < 2) return;
+    const [codes, bytes] = [[status.INVALID_ARGUMENT], new Uint8Array()];
+    this.made.push({
+      rpc: this.rpc.path,
+      kind: 'empty',
+      label: `nothing but ${every.join(', ')} missing`,
+      bytes,
+      codes,
+      fields: [],
+      every,
+    });
   }
 
   /** Bytes that are no message at all, and one that is too large: refused before any field is looked at. */

@@ -11,10 +11,14 @@ const nameOf = (code: number): string => status[code] ?? String(code);
 
 /** Why an answer is not what the request deserved; undefined when it is. */
 export function verdict({ mutation, answer }: Result): string | undefined {
-  const { codes, fields } = mutation;
+  const { codes, fields, every = [] } = mutation;
   const said = `${nameOf(answer.code)} ${answer.reason} [${answer.fields.join(', ')}] ${answer.message}`;
   if (!codes.includes(answer.code)) return `expected ${codes.map(nameOf).join(' or ')}, got ${said}`;
-  if (fields.length === 0 || fields.some((field) => answer.fields.includes(field))) return undefined;
+  const unnamed = every.filter((field) => !answer.fields.includes(field));
+  if (unnamed.length > 0)
+    return `expected all of ${every.join(', ')} to be named, not without ${unnamed.join(', ')}; got ${said}`;
+  if (fields.length === 0 || fields.some((field) => answer.fields.includes(field)))
+    return undefined;
   return `expected ${fields.join(' or ')} to be named, got ${said}`;
 }
 

@@ -125,6 +125,7 @@ export class Fleet extends Tenants {
 
   /** Takes the node off the network until everybody knows: late heartbeats of a busy machine move nothing any more. */
   async silenceNode(): Promise<void> {
+    await this.node();
     this.puppetAgent?.hangUp();
     await this.untilNodeIs(Connectivity.LOST);
   }

@@ -19,3 +19,10 @@ test('an asset with unknown decimals is refused', () => {
   expect(() => decimalsOf('WEI')).toThrow('unknown asset');
   expect(() => decimalsOf('USDC:')).toThrow('unknown asset');
 });
+
+test('worked examples', () => {
+  expect(formatMoney({ asset: 'USD', amount: 1_234_567n })).toBe('1.234567');
+  expect(formatMoney({ asset: 'USD', amount: -1n })).toBe('-0.000001');
+  expect(formatMoney({ asset: 'USD', amount: 0n })).toBe('0.000000');
+  expect(formatMoney({ asset: 'DAYA', amount: 1n })).toBe('0.000000001');
+});

@@ -18,3 +18,8 @@ test('at every scale an agent has fenced itself before its lease ends and before
 test('a scale outside (0, 1] is a configuration error', () => {
   for (const scale of [0, -1, 1.1, Number.NaN]) expect(() => timersAt(scale)).toThrow('TIMER_SCALE');
 });
+
+test('the table is that of docs/architecture.md; a scale shortens it down to the floors', () => {
+  expect(timersAt(1)).toMatchObject({ heartbeatMs: 10_000, leaseTtlMs: 60_000, reassignMs: 75_000, offerMs: 10_000 });
+  expect(timersAt(0.2)).toMatchObject({ heartbeatMs: 2_000, leaseTtlMs: 12_000, offerMs: 5_000, quoteMs: 60_000 });
+});

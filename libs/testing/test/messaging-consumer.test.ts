@@ -215,3 +215,21 @@ test('a refusal that cannot change is parked at the first try, passing trouble i
   expect(await listParked(h.sources.system, { eventIds: [uuid(5)] })).toHaveLength(1);
   await consumer.stop();
 }, 40_000);
+
+test('an event that a consumer had begun with when it stopped comes to the next one', async () => {
+  let begun = false;
+  const leaving = consumerOf(h, 'notes.leaving', () => {
+    begun = true;
+    throw new DomainError('unavailable', 'PEER_DOWN', 'the peer is down');
+  });
+  await h.start(leaving);
+  await publish(message(uuid(1), 'k', 1n, 'one'));
+  await eventually(() => expect(begun).toBe(true));
+  await leaving.stop();
+  expect(await historyOf('k')).toBeUndefined();
+  const next = consumerOf(h, 'notes.leaving', tallying);
+  await h.start(next);
+  await publish(message(uuid(2), 'k', 2n, 'two'));
+  await eventually(async () => expect(await historyOf('k')).toEqual(['one', 'two']), { timeoutMs: 15_000 });
+  await next.stop();
+}, 40_000);

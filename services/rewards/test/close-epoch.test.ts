@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { runCommand } from '../src/adapters/cli/run-command';
 import { epochFolder } from '../src/adapters/files/published-folder';
 import { CloseEpoch } from '../src/application/close-epoch';
-import type { CloseTransaction, EpochStore } from '../src/application/ports';
+import type { Chain, CloseTransaction, EpochStore } from '../src/application/ports';
+import type { RewardAsset } from '../src/domain/epoch-inputs';
 import { EpochHarness, FIRST_EPOCH } from './epoch-harness';
 import type { LooseJson } from './snapshot-builder';
 
@@ -101,6 +102,53 @@ test('closers that race leave one epoch, one root and one set of ledger rows', a
   const stores = Array.from({ length: 4 }, () => harness.store());
   await Promise.all(stores.map((store) => harness.publisher(store).execute()));
   expect(await harness.rows(`SELECT 1 FROM outbox WHERE key = 'DAYA_TEST'`)).toHaveLength(1);
+});
+
+/** A closer that rests between taking its chain and closing, until it is let go on. */
+class RestingStore {
+  private readonly taken = gate();
+  private readonly goOn = gate();
+  readonly hasTaken = this.taken.passed;
+  readonly letGoOn = this.goOn.open;
+
+  constructor(private readonly store: EpochStore) {}
+  chain: EpochStore['chain'] = (asset) => this.store.chain(asset);
+  transaction<T>(work: (tx: CloseTransaction) => Promise<T>): Promise<T> {
+    const lockChain = async (tx: CloseTransaction, asset: RewardAsset): Promise<Chain> => {
+      const chain = await tx.lockChain(asset);
+      this.taken.open();
+      await this.goOn.passed;
+      return chain;
+    };
+    return this.store.transaction((tx) =>
+      work(
+        Object.create(tx, { lockChain: { value: (asset: RewardAsset) => lockChain(tx, asset) } }) as CloseTransaction,
+      ),
+    );
+  }
+}
+
+function gate(): { readonly passed: Promise<void>; open(): void } {
+  let open = (): void => undefined;
+  const passed = new Promise<void>((resolve) => (open = resolve));
+  return { passed, open: () => open() };
+}
+
+test('while one closes, another waits, and then finds it closed', async () => {
+  harness.atEpoch(FIRST_EPOCH + 2n);
+  const resting = new RestingStore(harness.store());
+  const first = harness.closer(resting as unknown as EpochStore).execute('DAYA_TEST');
+  await resting.hasTaken;
+  let secondIsDone = false;
+  const second = harness
+    .closer()
+    .execute('DAYA_TEST')
+    .finally(() => (secondIsDone = true));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(secondIsDone).toBe(false);
+  resting.letGoOn();
+  expect(await Promise.all([first, second])).toEqual([true, false]);
+  expect(await harness.rows(`SELECT number FROM epoch WHERE asset = 'DAYA_TEST'`)).toHaveLength(1);
 });
 
 /** A closer that dies after it wrote everything and before it commits. */

@@ -90,6 +90,11 @@ test('stale tokens and strangers’ leases are refused and recorded, repetitions
   });
   const { renewals } = await market.beat(thief, [offer]);
   expect(renewals).toMatchObject([{ renewed: [], stops: [{ leaseId: offer.leaseId, reason: 'SUPERSEDED' }] }]);
+  const holder = offer.nodeId === node.nodeId ? node : other;
+  for (const leaseToken of [offer.leaseToken + 1n, offer.leaseToken + 2n]) {
+    const stale = await market.beat(holder, [{ ...offer, leaseToken }]);
+    expect(stale.renewals).toMatchObject([{ renewed: [], stops: [{ leaseToken, reason: 'SUPERSEDED' }] }]);
+  }
   expect(await market.job(member, jobId)).toEqual(before);
   const reportId = randomUUID();
   const end = { $case: 'exited' as const, value: { exitCode: 0, reason: 'EXITED', cumulativeMs: 1n, artifacts: [] } };

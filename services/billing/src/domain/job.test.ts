@@ -31,6 +31,16 @@ test('a hold moves only as its table says, and frees exactly what is left', () =
   }
 });
 
+test('a hold ends once, and gives back all of what nothing was drawn from', () => {
+  const { hold, transfers } = closeHold(aHold(), 'released', NOW);
+  expect(transfers).toMatchObject([{ kind: 'release', amount: 100n }]);
+  for (const to of ['released', 'expired'] as const) expect(() => closeHold(hold, to, NOW)).toThrow('cannot become');
+  const expired = closeHold(aHold(), 'expired', NOW);
+  expect(expired.transfers).toMatchObject([{ kind: 'expire', amount: 100n }]);
+  for (const to of ['released', 'expired'] as const)
+    expect(() => closeHold(expired.hold, to, NOW)).toThrow('cannot become');
+});
+
 test('a hold that is used up is released without a row, and one never placed moves nothing', () => {
   expect(closeHold(aHold({ remaining: 0n }), 'released', NOW).transfers).toEqual([]);
   expect(neverPlaced('job', PAYER, 'USD', NOW)).toMatchObject({ amount: 0n, state: 'released' });

@@ -81,6 +81,17 @@ test('worked examples', () => {
   expect(feeMicros(10_001n, 1n)).toBe(1n);
 });
 
+test('the largest amounts are exact too: far beyond what a floating-point number can tell apart', () => {
+  const rate = { priceMicrosPerGpuHour: 999_999_999_999n, gpuMilli: 63_999, feeBps: 333n };
+  const ms = 2_591_999_999n;
+  const exact = rate.priceMicrosPerGpuHour * 63_999n * ms;
+  const { charge, fee, provider } = splitAt(rate, ms);
+  expect(charge).toBe(46_079_279_982_176_420n);
+  expect(charge * 3_600_000_000n <= exact && (charge + 1n) * 3_600_000_000n > exact).toBe(true);
+  expect(fee).toBe((charge * 333n) / 10_000n);
+  expect(fee + provider).toBe(charge);
+});
+
 test('what cannot be charged is refused', () => {
   expect(() => chargeMicros({ priceMicrosPerGpuHour: 2n ** 62n, gpuMilli: 64_000 }, 3_600_000n)).toThrow('64 bits');
   expect(() => chargeMicros({ priceMicrosPerGpuHour: -1n, gpuMilli: 1 }, 1n)).toThrow('never negative');

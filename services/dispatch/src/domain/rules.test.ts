@@ -194,6 +194,20 @@ test('no address gets more than its burst and its rate', () => {
   expect([rate.take('a', 0), rate.take('a', 0), rate.take('b', 0), rate.take('a', 1_000)]).toEqual([0, 1_000, 0, 0]);
 });
 
+test('no more than 50,000 addresses are remembered: those that are full again are forgotten first, then all', () => {
+  const minute = 60_000;
+  const limit = new RateLimit({ burst: 1, perMinute: 1 });
+  for (let index = 0; index < 49_999; index += 1) limit.take(`old-${index}`, 0);
+  expect(limit.take('greedy', minute - 1)).toBe(0);
+  expect(limit.take('stranger', minute)).toBe(0);
+  expect(limit.take('greedy', minute)).toBe(minute - 1);
+  const crowded = new RateLimit({ burst: 1, perMinute: 1 });
+  for (let index = 0; index < 50_000; index += 1) crowded.take(`new-${index}`, 0);
+  expect(crowded.take('new-0', 1)).toBe(minute - 1);
+  expect(crowded.take('stranger', 1)).toBe(0);
+  expect(crowded.take('new-0', 1)).toBe(0);
+});
+
 test('missed offers are kept for a while, within a bound', () => {
   const missed = new MissedOffers(1_000, 3);
   missed.add('n', 'l1', 0);

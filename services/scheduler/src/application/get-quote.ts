@@ -1,4 +1,4 @@
-import { refuseInvalid, type Caller, type IdGenerator } from '@daya/kernel';
+import type { Caller, IdGenerator } from '@daya/kernel';
 import type { JobSpec, JobSpecInput, Secret } from '../domain/job-spec';
 import { selectOffers, type Quote } from '../domain/quote';
 import { validateSpec } from '../domain/validate-spec';
@@ -84,6 +84,5 @@ function validate(command: GetQuoteCommand): { spec: JobSpec; secrets: readonly 
   const found = new Violations();
   requireRequestId(found, command.requestId);
   found.uuid('project_id', command.projectId);
-  refuseInvalid(found.list);
-  return validateSpec(command.spec);
+  return validateSpec(command.spec, found.list);
 }

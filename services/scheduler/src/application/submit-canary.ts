@@ -1,4 +1,4 @@
-import { refuseInvalid, type Caller, type IdGenerator } from '@daya/kernel';
+import type { Caller, IdGenerator } from '@daya/kernel';
 import { newTasks, PLATFORM_ORGANISATION_ID, PLATFORM_PROJECT_ID, type Job } from '../domain/job';
 import type { JobSpecInput } from '../domain/job-spec';
 import { validateSpec } from '../domain/validate-spec';
@@ -29,8 +29,7 @@ export class SubmitCanary {
     const found = new Violations();
     requireRequestId(found, command.requestId);
     found.uuid('node_id', command.nodeId);
-    refuseInvalid(found.list);
-    const { spec, secrets } = validateSpec(command.spec);
+    const { spec, secrets } = validateSpec(command.spec, found.list);
     const job: Job = {
       jobId: this.ids.next(),
       organisationId: PLATFORM_ORGANISATION_ID,

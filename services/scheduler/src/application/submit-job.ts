@@ -1,4 +1,4 @@
-import { DomainError, notFound, refuseInvalid, type Caller } from '@daya/kernel';
+import { DomainError, notFound, refuseInvalid, type Caller, type FieldViolation } from '@daya/kernel';
 import type { Job } from '../domain/job';
 import type { JobSpecInput } from '../domain/job-spec';
 import type { Quote } from '../domain/quote';
@@ -36,9 +36,12 @@ export class SubmissionReader {
   /** Throws `invalid`, `not-found` PROJECT_NOT_FOUND, `precondition` NO_FEASIBLE_OFFER, `already-exists` REQUEST_ID_REUSED. */
   async read(caller: Caller, command: SubmitJobCommand): Promise<Submission> {
     const { organisationId } = memberOf(caller);
-    validate(command);
-    if (command.quoteId !== '') return this.ofQuote(organisationId, command);
-    const { spec, secrets } = validateSpec(command.spec);
+    const found = violationsOf(command);
+    if (command.spec === undefined) {
+      refuseInvalid(found);
+      return this.ofQuote(organisationId, command);
+    }
+    const { spec, secrets } = validateSpec(command.spec, found);
     await this.projects.require(organisationId, command.projectId);
     const key = keyOf(
       organisationId,
@@ -132,7 +135,8 @@ const keyOf = (organisationId: string, { requestId }: SubmitJobCommand, content:
   content,
 });
 
-function validate({ requestId, projectId, quoteId, spec }: SubmitJobCommand): void {
+/** What is wrong around the specification; with neither it nor a quote, or with both, something is. */
+function violationsOf({ requestId, projectId, quoteId, spec }: SubmitJobCommand): readonly FieldViolation[] {
   const found = new Violations();
   requireRequestId(found, requestId);
   const one = (quoteId === '') !== (spec === undefined);
@@ -140,5 +144,5 @@ function validate({ requestId, projectId, quoteId, spec }: SubmitJobCommand): vo
   found.check('spec', one || spec === undefined, 'CONFLICT', 'only one of quote_id and spec may be set');
   if (quoteId !== '') found.uuid('quote_id', quoteId);
   if (quoteId === '' || projectId !== '') found.uuid('project_id', projectId);
-  refuseInvalid(found.list);
+  return found.list;
 }

@@ -69,6 +69,16 @@ test('all violations come at once, and defaults are filled in', () => {
     'spec.task_count',
     'spec.max_run_seconds',
   ]);
+  const around = [{ field: 'request_id', reason: 'REQUIRED', description: '' }];
+  for (const [input, field] of [
+    [undefined, 'spec'],
+    [aSpecInput({ command: [] }), 'spec.command'],
+  ] as const) {
+    expect(() => validateSpec(input, around)).toThrow(
+      expect.objectContaining({ violations: [...around, expect.objectContaining({ field })] }) as Error,
+    );
+  }
+  expect(() => validateSpec(aSpecInput(), around)).toThrow('request_id');
   const { spec } = validateSpec(aSpecInput({ taskCount: 0, network: 'UNSPECIFIED' }));
   expect(spec).toMatchObject({
     taskCount: 1,

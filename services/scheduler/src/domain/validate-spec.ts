@@ -52,13 +52,16 @@ const MODEL_ID = /^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$/;
 const REGION = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/;
 const NUL = '\0';
 
-/** Fills in the defaults. Throws `invalid` with every violation at once; field names start with `field`. */
+/**
+ * Fills in the defaults. Throws `invalid` with every violation at once: `others`, those of the request around the
+ * specification, and its own.
+ */
 export function validateSpec(
   input: JobSpecInput | undefined,
-  field = 'spec',
+  others: readonly FieldViolation[] = [],
 ): { spec: JobSpec; secrets: readonly Secret[] } {
-  if (input === undefined) throwMissing(field);
-  const found = new Violations(field);
+  if (input === undefined) throwMissing(others);
+  const found = new Violations('spec');
   const requirements = input.requirements ?? NO_REQUIREMENTS;
   checkImage(found, input.image);
   checkCommand(found, 'command', input.command);
@@ -78,13 +81,12 @@ export function validateSpec(
   );
   checkLabels(found, input.labels);
   found.range('retry.max_retries', input.retry?.maxRetries ?? 0, 0, SPEC_LIMITS.retriesMax);
-  refuseInvalid(found.list);
+  refuseInvalid([...others, ...found.list]);
   return { spec: normalise(input, requirements), secrets: input.secrets };
 }
 
-function throwMissing(field: string): never {
-  const violation: FieldViolation = { field, reason: 'REQUIRED', description: 'must be set' };
-  refuseInvalid([violation]);
+function throwMissing(others: readonly FieldViolation[]): never {
+  refuseInvalid([...others, { field: 'spec', reason: 'REQUIRED', description: 'must be set' }]);
   throw new Error('unreachable');
 }
 

@@ -1,0 +1,95 @@
+// One GPU, one lease, one owner of the word about it.
+const schedulerLeases = [{ project: 'scheduler', files: 'test/leases', servers: true }];
+const agentDomain = [{ project: 'agent', files: 'src/domain/domain' }];
+const agent = [{ project: 'agent', files: 'test/agent\\.test' }];
+
+export const LEASES = [
+  {
+    id: 'renewal-without-token',
+    promise: 'a renewal under an older token is refused',
+    file: 'services/scheduler/src/application/renew-leases.ts',
+    old: ` && lease.nodeId === nodeId && lease.leaseToken === held.leaseToken;`,
+    new: ` && lease.nodeId === nodeId;`,
+    tests: schedulerLeases,
+  },
+  {
+    id: 'result-without-token',
+    promise: 'a result under an older token is stale',
+    file: 'services/scheduler/src/domain/report.ts',
+    old: `  if (run.terms.leaseToken !== report.leaseToken) return decline('STALE', 'TOKEN_STALE');\n`,
+    new: ``,
+    tests: [{ project: 'scheduler', files: 'domain/report' }],
+  },
+  {
+    id: 'usage-without-token',
+    promise: 'usage under an older token counts zero',
+    file: 'services/metering/src/domain/tick.ts',
+    old: `  if (lease.leaseToken !== tick.leaseToken) return refused('STALE_TOKEN');\n`,
+    new: ``,
+    tests: [{ project: 'metering', files: 'domain/tick' }],
+  },
+  {
+    id: 'cancel-without-token',
+    promise: 'an order to stop an older lease does not stop the newer one',
+    file: 'services/agent/src/application/agent.ts',
+    old: `    if (lease === undefined || lease.offer.leaseToken !== leaseToken) return;\n`,
+    new: `    if (lease === undefined) return;\n`,
+    tests: agent,
+  },
+  {
+    id: 'token-not-raised',
+    promise: 'every lease of a node has a higher token than all before it',
+    file: 'services/scheduler/src/application/place-tasks.ts',
+    old: `(this.state.tokens.get(node.nodeId) ?? 0n) + 1n;`,
+    new: `this.state.tokens.get(node.nodeId) ?? 1n;`,
+    tests: schedulerLeases,
+  },
+  {
+    id: 'reassigned-without-grace',
+    promise: 'the GPUs of a silent lease stay taken until an honest agent has certainly stopped',
+    file: 'services/scheduler/src/application/sweep-leases.ts',
+    old: `run.expireTime.getTime() + this.state.timers.reassignMs - this.state.timers.leaseTtlMs;`,
+    new: `run.expireTime.getTime();`,
+    tests: [{ project: 'scheduler', files: 'test/(leases|recovery)', servers: true }],
+  },
+  {
+    id: 'fence-by-poll',
+    promise: 'the fence falls by itself, whether anybody asks or not',
+    file: 'services/agent/src/application/held-leases.ts',
+    old: `    this.disarm = this.alarms.after(this.fence.deadlineMs - this.clock.nowMs(), () => this.look());\n`,
+    new: ``,
+    tests: [{ project: 'agent', files: 'src/application/held-leases' }],
+  },
+  {
+    id: 'fence-from-receipt',
+    promise: 'the fence counts from when the renewal was sent',
+    file: 'services/agent/src/domain/self-fence.ts',
+    old: `Math.max(checked.deadlineMs, renewalSentAtMs + fence.selfFenceMs)`,
+    new: `Math.max(checked.deadlineMs, nowMs + fence.selfFenceMs)`,
+    tests: agentDomain,
+  },
+  {
+    id: 'no-look-after-waking',
+    promise: 'a fence that fell while the process slept is not revived by a late acknowledgement',
+    file: 'services/agent/src/domain/self-fence.ts',
+    old: `  const checked = checkFence(fence, nowMs);\n`,
+    new: `  const checked = fence;\n`,
+    tests: agentDomain,
+  },
+  {
+    id: 'agent-clock-trusted',
+    promise: 'the agent’s counter alone never makes time billable',
+    file: 'services/metering/src/domain/usage.ts',
+    old: `    const both = scheduler < window.agentCumulativeMs ? scheduler : window.agentCumulativeMs;\n`,
+    new: `    const both = window.agentCumulativeMs;\n`,
+    tests: [{ project: 'metering', files: 'domain/usage' }],
+  },
+  {
+    id: 'gpu-not-unique',
+    promise: 'a GPU belongs to one active node',
+    file: 'services/registry/src/adapters/postgres/postgres-fleet.ts',
+    old: `    if (rows[0]?.count === wanted.length) return;\n`,
+    new: `    if (rows[0] !== undefined) return;\n`,
+    tests: [{ project: 'registry', files: 'test/(nodes|admission|enrolment)', servers: true }],
+  },
+];

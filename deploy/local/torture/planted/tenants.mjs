@@ -1,0 +1,40 @@
+// Nobody sees or changes what is not theirs.
+const reads = [{ project: 'scheduler', files: 'test/reads', servers: true }];
+
+export const TENANTS = [
+  {
+    id: 'get-without-owner',
+    promise: 'a foreign job answers like a missing one',
+    file: 'services/scheduler/src/application/read-jobs.ts',
+    old: `await this.queries.job(scopeOf(caller), jobId);`,
+    new: `await this.queries.job('system', jobId);`,
+    tests: reads,
+  },
+  {
+    id: 'list-without-tenant',
+    promise: 'a list holds the caller’s own jobs only',
+    file: 'services/scheduler/src/application/read-jobs.ts',
+    old: `this.queries.jobs(scopeOf(caller), filter);`,
+    new: `this.queries.jobs('system', filter);`,
+    tests: reads,
+  },
+  {
+    id: 'mask-lets-all-through',
+    promise: 'an update changes what its mask may name, nothing else',
+    file: 'services/registry/src/domain/fields.ts',
+    old: `.filter((path) => !allowed.includes(path));`,
+    new: `.filter(() => false);`,
+    tests: [
+      { project: 'registry', files: 'src/domain' },
+      { project: 'registry', files: 'test/offers', servers: true },
+    ],
+  },
+  {
+    id: 'revoked-key-cached',
+    promise: 'a revoked key is dead within seconds',
+    file: 'services/gateway/src/limits.ts',
+    old: `export const KEY_CACHE_MS = 1_000;`,
+    new: `export const KEY_CACHE_MS = 3_600_000;`,
+    tests: [{ project: 'gateway', files: 'src/access' }],
+  },
+];
