@@ -122,6 +122,13 @@ export interface OpenLease {
   readonly occupation: Occupation;
 }
 
+/** What is known of a node's connectivity. */
+export interface Heard {
+  readonly nodeId: string;
+  readonly connectivity: Connectivity;
+  readonly sinceTime: Date;
+}
+
 export interface JobView {
   readonly job: Job;
   readonly tasks: readonly TaskView[];
@@ -166,7 +173,7 @@ export abstract class JobQueries {
 export abstract class MarketQueries {
   abstract nodes(): Promise<MarketNode[]>;
   abstract offers(): Promise<MarketOffer[]>;
-  abstract liveness(): Promise<{ nodeId: string; connectivity: Connectivity; sinceTime: Date }[]>;
+  abstract liveness(): Promise<Heard[]>;
   abstract openLeases(): Promise<OpenLease[]>;
   abstract highestTokens(): Promise<Map<string, bigint>>;
   /** Oldest first; only those queued since then, when given. */
@@ -174,9 +181,7 @@ export abstract class MarketQueries {
   abstract stopOrders(): Promise<{ leaseId: string; stopReason: StopReason }[]>;
   /** Jobs whose money billing has not answered for since then. */
   abstract holdsPending(before: Date, limit: number): Promise<Job[]>;
-  abstract saveLiveness(
-    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
-  ): Promise<void>;
+  abstract saveLiveness(nodes: readonly Heard[]): Promise<void>;
 }
 
 export abstract class Billing {
@@ -194,10 +199,11 @@ export abstract class Projects {
 }
 
 export abstract class NodeRegistry {
-  /** Tells the registry whom the scheduler hears. Throws when it does not answer. */
-  abstract reportConnectivity(
-    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
-  ): Promise<void>;
+  /**
+   * Tells the registry whom the scheduler hears, up to 100 nodes; the same request id and nodes may be told again. Throws
+   * when it does not answer, or `signal` aborts.
+   */
+  abstract reportConnectivity(requestId: string, nodes: readonly Heard[], signal: AbortSignal): Promise<void>;
 }
 
 export abstract class SecretBox {
