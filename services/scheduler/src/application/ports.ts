@@ -86,7 +86,8 @@ export interface Leases {
   saveRuns(runs: readonly Run[]): Promise<void>;
   /** Runs of these jobs that have not ended. */
   openCounts(jobIds: readonly string[]): Promise<Map<string, number>>;
-  startedOf(jobId: string): Promise<string[]>;
+  /** Leases of these jobs that have started, by job, in the order of their tasks and runs. */
+  startedOf(jobIds: readonly string[]): Promise<Map<string, string[]>>;
   addArtifacts(run: Run, artifacts: readonly Artifact[]): Promise<void>;
   /** Outcomes of reports that were seen before. */
   seenReports(reports: readonly LeaseReport[]): Promise<Map<string, ReportOutcome>>;

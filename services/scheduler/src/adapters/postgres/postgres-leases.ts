@@ -217,12 +217,14 @@ export class PostgresLeases implements Leases {
     return new Map(rows.map((row) => [row.job_id, row.count]));
   }
 
-  async startedOf(jobId: string): Promise<string[]> {
-    const rows: { lease_id: string }[] = await this.em.query(
-      `SELECT lease_id FROM run WHERE job_id = $1 AND start_time IS NOT NULL ORDER BY task_id, run_number`,
-      [jobId],
+  async startedOf(jobIds: readonly string[]): Promise<Map<string, string[]>> {
+    if (jobIds.length === 0) return new Map();
+    const rows: { job_id: string; lease_ids: string[] }[] = await this.em.query(
+      `SELECT job_id, array_agg(lease_id ORDER BY task_id, run_number) AS lease_ids
+       FROM run WHERE job_id = ANY($1::uuid[]) AND start_time IS NOT NULL GROUP BY job_id`,
+      [jobIds],
     );
-    return rows.map(({ lease_id }) => lease_id);
+    return new Map(rows.map((row) => [row.job_id, row.lease_ids]));
   }
 
   async addArtifacts({ terms }: Run, artifacts: readonly Artifact[]): Promise<void> {
