@@ -148,12 +148,14 @@ export class PlaceTasks {
   }
 
   private remember({ waiting, terms, occupation }: Placed, granted: boolean, expireTime: Date): Ring[] {
-    this.state.waiting.delete(waiting.task.taskId);
+    const { taskId } = waiting.task;
     if (!granted) {
-      // Cancelled meanwhile. Its token is never used, which only leaves a gap.
+      // Cancelled meanwhile, or an old word of it, after which a newer one may wait. Its token is never used: only a gap.
+      if (this.state.waiting.get(taskId) === waiting) this.state.waiting.delete(taskId);
       this.state.market.release(terms.leaseId);
       return [];
     }
+    this.state.waiting.delete(taskId);
     return [this.state.ringOf(this.state.granted(newRun(terms, expireTime), occupation))];
   }
 }

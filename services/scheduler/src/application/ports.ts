@@ -76,8 +76,8 @@ export interface LockedRun {
 export interface Leases {
   /** Locks the range for sharing. Throws `aborted` WRITER_FENCED when another writer has taken over. */
   requireRange(rangeId: bigint): Promise<void>;
-  /** Locks those of the tasks that still wait, and their jobs; returns their ids. */
-  lockQueued(tasks: readonly { readonly taskId: string; readonly jobId: string }[]): Promise<Set<string>>;
+  /** Locks those of the tasks that still wait for this very run, and their jobs; returns their ids. */
+  lockQueued(tasks: readonly Pick<Task, 'taskId' | 'jobId' | 'runCount'>[]): Promise<Set<string>>;
   /** Inserts leases, runs and renewals and moves the tasks. Throws `aborted` WRITER_FENCED when a token, GPU or task is taken. */
   grant(terms: readonly LeaseTerms[], expireTime: Date): Promise<void>;
   lock(leaseIds: readonly string[]): Promise<LockedRun[]>;

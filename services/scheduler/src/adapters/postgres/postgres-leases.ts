@@ -2,6 +2,7 @@ import { DomainError } from '@daya/kernel';
 import { constraintError } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Leases, LockedRun, RecordedReport } from '../../application/ports';
+import type { Task } from '../../domain/job';
 import type { LeaseTerms, Run } from '../../domain/lease';
 import type { Artifact, LeaseReport, ReportOutcome } from '../../domain/report';
 import {
@@ -39,11 +40,12 @@ export class PostgresLeases implements Leases {
     if (row?.range_id !== rangeId.toString()) throw fenced();
   }
 
-  async lockQueued(tasks: readonly { readonly taskId: string; readonly jobId: string }[]): Promise<Set<string>> {
+  async lockQueued(tasks: readonly Pick<Task, 'taskId' | 'jobId' | 'runCount'>[]): Promise<Set<string>> {
     await this.lockJobs(tasks.map(({ jobId }) => jobId));
     const rows: { task_id: string }[] = await this.em.query(
-      `SELECT task_id FROM task WHERE task_id = ANY($1::uuid[]) AND state = 'QUEUED' ORDER BY task_id FOR NO KEY UPDATE`,
-      [tasks.map(({ taskId }) => taskId)],
+      `SELECT t.task_id FROM task t JOIN unnest($1::uuid[], $2::int[]) AS w (task_id, run_count) USING (task_id)
+       WHERE t.task_id = ANY($1::uuid[]) AND t.state = 'QUEUED' AND t.run_count = w.run_count ORDER BY t.task_id FOR NO KEY UPDATE OF t`,
+      [tasks.map(({ taskId }) => taskId), tasks.map(({ runCount }) => runCount)],
     );
     return new Set(rows.map(({ task_id }) => task_id));
   }
