@@ -26,8 +26,8 @@ import { displayName, outputs, page, slug } from './registry-fields';
 const INT32_MAX = 2 ** 31 - 1;
 const { createProvider, getProvider, listProviders, createEnrolmentToken, enrolNode, renewNodeCertificate } =
   ProviderServiceService;
-const { checkNodeCertificate, revokeNode, reportInventory, reportConnectivity, getNode, listNodes, updateNode } =
-  ProviderServiceService;
+const { checkNodeCertificate, batchCheckNodeCertificates } = ProviderServiceService;
+const { revokeNode, reportInventory, reportConnectivity, getNode, listNodes, updateNode } = ProviderServiceService;
 
 const newRequest = (): Buffer => certificateRequest(generateKeyPairSync('ed25519').privateKey);
 
@@ -144,6 +144,14 @@ const CERTIFICATES: readonly Control[] = [
     request: async (world) => ({ nodeId: (await world.idleNode()).nodeId, generation: 1 }),
     rules: { generation: range(1, 999_999_999) },
   }),
+  control(batchCheckNodeCertificates, {
+    as: 'dispatch',
+    request: async (world) => ({ certificates: [{ nodeId: (await world.idleNode()).nodeId, generation: 1 }] }),
+    rules: {
+      certificates: list(inner(), { min: 1, max: 100, hugest: 2_500 }),
+      'certificates.generation': range(1, 999_999_999),
+    },
+  }),
 ];
 
 /** Bytes that are no certificate request; all of them are named. */
@@ -193,7 +201,7 @@ const NODES: readonly Control[] = [
       return { requestId: world.requestId(), nodes: [heard, { ...heard, nodeId: world.requestId() }] };
     },
     rules: {
-      nodes: once(list(inner(), { min: 1, max: 1_000, hugest: 2_500 }), '[2].node_id'),
+      nodes: once(list(inner(), { min: 1, max: 100, hugest: 2_500 }), '[2].node_id'),
       'nodes.connectivity': enumeration(),
       'nodes.since_time': timestamp(),
     },

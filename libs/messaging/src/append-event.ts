@@ -23,21 +23,30 @@ export interface OutboxEvent {
  * Writes the event into the outbox, in the transaction of the change it tells of. Write the aggregate first: its row lock
  * orders events of one key. Throws a plain Error when the payload is larger than 512 KiB.
  */
-export async function appendEvent(em: EntityManager, event: OutboxEvent): Promise<void> {
-  if (event.payload.length > PAYLOAD_BYTES_MAX)
-    throw new Error(`event ${event.type} has ${event.payload.length} bytes`);
+export const appendEvent = (em: EntityManager, event: OutboxEvent): Promise<void> => appendEvents(em, [event]);
+
+/** Writes events, in their order, in one statement; otherwise as `appendEvent`. Either all bring their version or none. */
+export async function appendEvents(em: EntityManager, events: readonly OutboxEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  for (const { type, payload } of events)
+    if (payload.length > PAYLOAD_BYTES_MAX) throw new Error(`event ${type} has ${payload.length} bytes`);
+  const versions = events.flatMap(({ aggregateVersion }) => aggregateVersion?.toString() ?? []);
+  if (versions.length > 0 && versions.length < events.length) throw new Error('some events lack their version');
+  const counted = versions.length === 0;
   const traceparent = currentTraceparent();
-  const version = event.aggregateVersion === undefined ? 'next_aggregate_version($2, $3)' : '$7::bigint';
   const values = [
-    event.eventId,
-    event.topic,
-    event.key,
-    event.type,
-    Buffer.from(event.payload),
+    events.map(({ eventId }) => eventId),
+    events.map(({ topic }) => topic),
+    events.map(({ key }) => key),
+    events.map(({ type }) => type),
+    events.map(({ payload }) => Buffer.from(payload)),
     traceparent ? { traceparent } : {},
   ];
   await em.query(
-    `INSERT INTO outbox (event_id, topic, key, type, payload, headers, aggregate_version) VALUES ($1, $2, $3, $4, $5, $6, ${version})`,
-    event.aggregateVersion === undefined ? values : [...values, event.aggregateVersion.toString()],
+    `INSERT INTO outbox (event_id, topic, key, type, payload, headers, aggregate_version)
+     SELECT event_id, topic, key, type, payload, $6::jsonb, ${counted ? 'next_aggregate_version(topic, key)' : 'version'}
+     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[]${counted ? '' : ', $7::bigint[]'})
+       WITH ORDINALITY AS n (event_id, topic, key, type, payload, ${counted ? '' : 'version, '}place) ORDER BY place`,
+    counted ? values : [...values, versions],
   );
 }

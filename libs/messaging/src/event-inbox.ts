@@ -42,22 +42,61 @@ export class EventInbox {
     private readonly handlers: Readonly<Record<string, EventHandler>>,
   ) {}
 
-  /** Handles a delivered event once. Throws what its handler throws; nothing is written then. */
-  apply(event: EventEnvelope): Promise<Applied> {
+  /**
+   * Handles a delivered event once. Throws what its handler throws; nothing is written then. Nearly every event is its
+   * aggregate's next one and new: one statement finds and marks that, and is all for an event without a handler.
+   */
+  async apply(event: EventEnvelope): Promise<Applied> {
+    const handler = this.handlers[event.type];
+    if (handler === undefined) {
+      const [next] = await this.markNext(this.db, event);
+      if (next) return { outcome: 'ignored', othersWait: next.waiting };
+    }
     return inTransaction(this.db, async (em) => {
-      const progress = await this.lockProgress(em, event);
-      const [known]: { seen: boolean; parked: boolean }[] = await em.query(
-        `SELECT EXISTS (SELECT 1 FROM inbox WHERE consumer = $1 AND event_id = $2) AS seen,
-           EXISTS (SELECT 1 FROM parked WHERE consumer = $1 AND event_id = $2 AND resolve_time IS NULL) AS parked`,
-        [this.consumer, event.id],
-      );
-      if (known?.seen || known?.parked) return { outcome: 'duplicate', othersWait: false };
-      if (isGap(event, progress)) {
-        await this.setAside(em, event);
-        return { outcome: 'waiting', othersWait: false };
-      }
-      return this.handle(em, event, progress);
+      const [next] = handler ? await this.markNext(em, event) : [];
+      if (!next) return this.applyOther(em, event);
+      await handler?.(event, em);
+      return { outcome: 'handled', othersWait: next.waiting };
     });
+  }
+
+  /** An event that is not, or not certainly, the next of its aggregate. */
+  private async applyOther(em: EntityManager, event: EventEnvelope): Promise<Applied> {
+    const progress = await this.lockProgress(em, event);
+    const [known]: { seen: boolean; parked: boolean }[] = await em.query(
+      `SELECT EXISTS (SELECT 1 FROM inbox WHERE consumer = $1 AND event_id = $2) AS seen,
+           EXISTS (SELECT 1 FROM parked WHERE consumer = $1 AND event_id = $2 AND resolve_time IS NULL) AS parked`,
+      [this.consumer, event.id],
+    );
+    if (known?.seen || known?.parked) return { outcome: 'duplicate', othersWait: false };
+    if (isGap(event, progress)) {
+      await this.setAside(em, event);
+      return { outcome: 'waiting', othersWait: false };
+    }
+    return this.handle(em, event, progress);
+  }
+
+  /**
+   * Marks an event as handled if it is its aggregate's next one and not parked; no row when it is not. A replica that parks
+   * it in this very moment does no harm: whoever brings it back finds the mark.
+   */
+  private markNext(
+    on: Pick<EntityManager, 'query'>,
+    { id, topic, key, aggregateVersion }: EventEnvelope,
+  ): Promise<{ waiting: boolean }[]> {
+    if (aggregateVersion === undefined) return Promise.resolve([]);
+    return on.query(
+      `WITH moved AS (
+         INSERT INTO consumer_aggregate AS a (consumer, topic, key, version) SELECT $1, $3, $4, $5::bigint
+         WHERE ($5::bigint = 1 OR EXISTS (SELECT 1 FROM consumer_aggregate WHERE consumer = $1 AND topic = $3 AND key = $4))
+           AND NOT EXISTS (SELECT 1 FROM parked WHERE consumer = $1 AND event_id = $2::uuid AND resolve_time IS NULL)
+         ON CONFLICT (consumer, topic, key) DO UPDATE SET version = excluded.version WHERE a.version = excluded.version - 1
+         RETURNING waiting),
+       marked AS (
+         INSERT INTO inbox (consumer, event_id, topic, key, aggregate_version) SELECT $1, $2::uuid, $3, $4, $5::bigint FROM moved)
+       SELECT waiting FROM moved`,
+      [this.consumer, id, topic, key, aggregateVersion.toString()],
+    );
   }
 
   /** Handles a parked event; undefined when another replica is at it, or it was resolved, or it must still wait. */

@@ -1,4 +1,4 @@
-export { appendEvent, PAYLOAD_BYTES_MAX, type OutboxEvent } from './append-event';
+export { appendEvent, appendEvents, PAYLOAD_BYTES_MAX, type OutboxEvent } from './append-event';
 export { BatchConsumer, type BatchConsumerOptions } from './batch-consumer';
 export { listParked, replayDeadLetters, type ParkedEvent, type ParkedFilter } from './dead-letters';
 export { on, type EventCodec, type EventEnvelope, type EventHandler, type PartitionEvent } from './event';

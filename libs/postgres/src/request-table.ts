@@ -38,13 +38,16 @@ export interface Codec<T> {
  */
 export async function once<T>(em: EntityManager, key: RequestKey, work: () => Promise<T>, codec: Codec<T>): Promise<T> {
   refuseInvalid(requestIdViolations(key.requestId));
-  const id = [key.scope, key.method, key.requestId];
-  const fingerprint = createHash('sha256').update(key.fingerprint).digest();
+  const [id, fingerprint] = [idOf(key), hashOf(key)];
   const inserted: unknown[] = await em.query(
     `INSERT INTO request (scope, method, request_id, fingerprint) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING 1`,
     [...id, fingerprint],
   );
-  if (inserted.length === 0) return firstAnswer(em, id, fingerprint, codec);
+  if (inserted.length === 0) {
+    const first = await firstAnswer(em, id, fingerprint, codec);
+    if (!first) throw new Error(`request ${id.join(' ')} conflicts but cannot be read`);
+    return first.answer;
+  }
   const result = await work();
   await em.query(`UPDATE request SET response = $4 WHERE scope = $1 AND method = $2 AND request_id = $3`, [
     ...id,
@@ -53,17 +56,29 @@ export async function once<T>(em: EntityManager, key: RequestKey, work: () => Pr
   return result;
 }
 
+/**
+ * The answer that a request id got before; undefined when it got none yet. Writes nothing and waits for nobody, so `once`
+ * still decides. Throws as `once`.
+ */
+export async function findAnswer<T>(em: EntityManager, key: RequestKey, codec: Codec<T>): Promise<T | undefined> {
+  refuseInvalid(requestIdViolations(key.requestId));
+  return (await firstAnswer(em, idOf(key), hashOf(key), codec))?.answer;
+}
+
+const idOf = ({ scope, method, requestId }: RequestKey): readonly string[] => [scope, method, requestId];
+const hashOf = ({ fingerprint }: RequestKey): Buffer => createHash('sha256').update(fingerprint).digest();
+
 async function firstAnswer<T>(
   em: EntityManager,
   id: readonly string[],
   fingerprint: Buffer,
   codec: Codec<T>,
-): Promise<T> {
+): Promise<{ readonly answer: T } | undefined> {
   const [row]: { fingerprint: Buffer; response: Buffer | null }[] = await em.query(
     `SELECT fingerprint, response FROM request WHERE scope = $1 AND method = $2 AND request_id = $3`,
     [...id],
   );
-  if (!row) throw new Error(`request ${id.join(' ')} conflicts but cannot be read`);
+  if (!row) return undefined;
   if (!row.fingerprint.equals(fingerprint)) {
     throw new DomainError('already-exists', 'REQUEST_ID_REUSED', 'request_id was used for another request', {
       requestId: id[2] ?? '',
@@ -71,7 +86,7 @@ async function firstAnswer<T>(
   }
   // Only the transaction that inserted the row can see it without an answer: `once` was nested under one id.
   if (!row.response) throw new Error(`request ${id.join(' ')} is still being worked on in this transaction`);
-  return codec.decode(row.response);
+  return { answer: codec.decode(row.response) };
 }
 
 function requestIdViolations(requestId: string) {

@@ -1,4 +1,4 @@
-import { appendEvent, KafkaPublisher, OutboxRelay } from '@daya/messaging';
+import { appendEvent, appendEvents, KafkaPublisher, OutboxRelay } from '@daya/messaging';
 import { inTransaction } from '@daya/postgres';
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../src';
@@ -37,6 +37,39 @@ test('under concurrent transactions every event arrives once, in the order of it
     const versions = events.filter((event) => event.key === key).map((event) => Number(event.aggregateVersion));
     expect(versions).toEqual(Array.from({ length: 60 }, (_, index) => index + 1));
   }
+});
+
+test('many events are one statement: in their order, with versions of the database or their own', async () => {
+  const event = (key: string, text: string, aggregateVersion?: bigint) => ({
+    ...{ eventId: randomUUID(), topic: TOPIC, key, type: WRITTEN, payload: Buffer.from(text) },
+    ...(aggregateVersion && { aggregateVersion }),
+  });
+  const stored = (): Promise<{ key: string; text: string; version: string }[]> =>
+    h.sources.system.query(
+      `SELECT key, convert_from(payload, 'utf8') AS text, aggregate_version AS version FROM outbox ORDER BY position`,
+    );
+  await inTransaction(h.sources.system, async (em) => {
+    await appendEvents(em, []);
+    await appendEvents(
+      em,
+      ['a', 'b', 'a', 'a'].map((key, index) => event(key, String(index))),
+    );
+    await appendEvents(em, [event('own', 'x', 7n), event('own', 'y', 8n)]);
+  });
+  expect(await stored()).toEqual([
+    { key: 'a', text: '0', version: '1' },
+    { key: 'b', text: '1', version: '1' },
+    { key: 'a', text: '2', version: '2' },
+    { key: 'a', text: '3', version: '3' },
+    { key: 'own', text: 'x', version: '7' },
+    { key: 'own', text: 'y', version: '8' },
+  ]);
+  const append = (...events: Parameters<typeof appendEvents>[1]) =>
+    inTransaction(h.sources.system, (em) => appendEvents(em, events));
+  await expect(append(event('a', 'z'), event('a', 'z', 9n))).rejects.toThrow('some events lack their version');
+  const large = { ...event('a', ''), payload: Buffer.alloc(512 * 1_024 + 1) };
+  await expect(append(event('a', 'z'), large)).rejects.toThrow('bytes');
+  expect(await stored()).toHaveLength(6);
 });
 
 test('an event whose transaction commits after a later position was published is not forgotten', async () => {

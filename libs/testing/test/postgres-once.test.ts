@@ -1,6 +1,7 @@
 import { DomainError } from '@daya/kernel';
 import {
   createDataSources,
+  findAnswer,
   inTransaction,
   isUnavailable,
   jsonCodec,
@@ -8,6 +9,7 @@ import {
   ScopedTransactions,
   type DataSources,
 } from '@daya/postgres';
+import type { EntityManager } from 'typeorm';
 import { tcpProxy, testDatabase, testStack, type TestDatabase } from '../src';
 import { NOTES } from './notes-schema';
 
@@ -65,6 +67,25 @@ test('the same id with other content is refused; another organisation or method 
     reason: 'REQUEST_ID_REUSED',
   });
   await expect(makeNote('reused', 'second', BETA)).resolves.toHaveProperty('noteId');
+});
+
+test('a first answer can be looked up without a write, and nothing is found before it', async () => {
+  const find = (text: string) => (em: EntityManager) =>
+    findAnswer(
+      em,
+      { scope: ALPHA, method: 'MakeNote', requestId: 'looked-up', fingerprint: text },
+      jsonCodec<{ noteId: string }>(),
+    );
+  const readOnly = (work: (em: EntityManager) => Promise<unknown>) =>
+    store.run(alpha, async (em) => {
+      await em.query('SET TRANSACTION READ ONLY');
+      return work(em);
+    });
+  expect(await readOnly(find('text'))).toBeUndefined();
+  const first = await makeNote('looked-up', 'text');
+  expect(await readOnly(find('text'))).toEqual(first);
+  await expect(readOnly(find('another'))).rejects.toMatchObject({ reason: 'REQUEST_ID_REUSED' });
+  expect(await store.run({ organisationId: BETA }, find('text'))).toBeUndefined();
 });
 
 test('a refusal is not stored: the same id may succeed later', async () => {

@@ -174,6 +174,31 @@ test('a renewal gives the next generation; a lost answer can be asked for again'
   expect((await dispatch.checkNodeCertificate({ nodeId: node.nodeId, generation: 2 })).valid).toBe(false);
 });
 
+test('many certificates are checked in one call, each answer in its place', async () => {
+  const [first, second] = [await anEnrolledNode(registry), await anEnrolledNode(registry)];
+  await gateway.revokeNode({ requestId: randomUUID(), nodeId: second.nodeId, reason: 'sold' }, as(second.owner));
+  const ids = [first, second, { nodeId: randomUUID() }, first].map(({ nodeId }) => ({ nodeId, generation: 1 }));
+  const single = await Promise.all(ids.map((one) => dispatch.checkNodeCertificate(one)));
+  const { checks } = await dispatch.batchCheckNodeCertificates({
+    certificates: [...ids, { ...ids[0]!, generation: 2 }],
+  });
+  expect(checks.slice(0, 4)).toEqual(single);
+  expect(checks.map(({ valid }) => valid)).toEqual([true, false, false, true, false]);
+  const bad = [
+    { nodeId: 'x', generation: 1 },
+    { ...ids[0]!, generation: 0 },
+  ];
+  expect((await refusalOf(dispatch.batchCheckNodeCertificates({ certificates: bad }))).fields).toEqual([
+    'certificates[0].node_id: INVALID_FORMAT',
+    'certificates[1].generation: OUT_OF_RANGE',
+  ]);
+  const many = { certificates: Array.from({ length: 101 }, () => ids[0]!) };
+  expect((await refusalOf(dispatch.batchCheckNodeCertificates(many))).fields).toEqual(['certificates: TOO_MANY']);
+  expect((await refusalOf(dispatch.batchCheckNodeCertificates({ certificates: [] }))).fields).toEqual([
+    'certificates: REQUIRED',
+  ]);
+});
+
 test('a generation that is used twice revokes the node, whoever is the thief', async () => {
   const node = await anEnrolledNode(registry);
   await dispatch.reportInventory({

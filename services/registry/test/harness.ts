@@ -148,6 +148,26 @@ export class TestRegistry {
     return this.rows.system.query(query, values);
   }
 
+  /** Runs `work` while another transaction holds what `query` locks; `isWaitedFor`: somebody else wants it. */
+  async whileLocked(
+    query: string,
+    values: unknown[],
+    work: (isWaitedFor: () => Promise<boolean>) => Promise<void>,
+  ): Promise<void> {
+    const holder = this.rows.system.createQueryRunner();
+    try {
+      await holder.startTransaction();
+      await holder.query(query, values);
+      const isWaitedFor = async (): Promise<boolean> =>
+        (await this.sql(`SELECT 1 FROM pg_locks WHERE NOT granted AND locktype IN ('tuple', 'transactionid')`)).length >
+        0;
+      await work(isWaitedFor);
+    } finally {
+      await holder.rollbackTransaction();
+      await holder.release();
+    }
+  }
+
   async anOrganisation(displayName = 'Acme', kind = OrganisationKind.PROVIDER) {
     const client = this.organisations();
     const made = await client.createOrganisation(

@@ -124,6 +124,66 @@ test('connectivity follows the newest word; unknown nodes are ignored', async ()
   ]);
 });
 
+test('a hundred nodes are one call: each is told once, and the call again changes nothing', async () => {
+  const nodes: Enrolled[] = [];
+  for (let count = 0; count < 4; count += 1) nodes.push(await anEnrolledNode(registry));
+  await report(nodes[0]!.nodeId);
+  const now = Date.now();
+  await hear(nodes[3]!.nodeId, Connectivity.LOST, new Date(now + 10));
+  const strangers = Array.from({ length: 96 }, () => randomUUID());
+  const request = {
+    requestId: randomUUID(),
+    nodes: [...nodes.map(({ nodeId }) => nodeId), ...strangers].map((nodeId) => ({
+      nodeId,
+      connectivity: Connectivity.ONLINE,
+      sinceTime: toTimestamp(new Date(now)),
+    })),
+  };
+  await Promise.all([scheduler.reportConnectivity(request), scheduler.reportConnectivity(request)]);
+  const heard = await Promise.all(nodes.map(async (node) => (await get(node)).connectivity));
+  expect(heard).toEqual([Connectivity.ONLINE, Connectivity.ONLINE, Connectivity.ONLINE, Connectivity.LOST]);
+  for (const { nodeId } of nodes) {
+    const versions = (await told(nodeId)).map(({ node }) => node!.version);
+    expect(versions).toEqual(versions.map((_, index) => BigInt(index + 1)));
+  }
+  // What stands beside the connectivity is kept, and told with it.
+  const last = (await told(nodes[0]!.nodeId)).at(-1)!;
+  expect(last).toMatchObject({
+    node: await get(nodes[0]!),
+    mscuByGpuModel: { 'rtx-4090': expect.any(Number) as number },
+  });
+  expect((await told(nodes[1]!.nodeId)).at(-1)!.mscuByGpuModel).toEqual({});
+  const tooMany = {
+    requestId: randomUUID(),
+    nodes: [...request.nodes, { ...request.nodes[0]!, nodeId: randomUUID() }],
+  };
+  expect((await refusalOf(scheduler.reportConnectivity(tooMany))).fields).toEqual(['nodes: TOO_MANY']);
+});
+
+test('a caller that has given up while a node was locked changes nothing', async () => {
+  const node = await anEnrolledNode(registry);
+  const gone = new AbortController();
+  const nodes = [{ nodeId: node.nodeId, connectivity: Connectivity.ONLINE, sinceTime: toTimestamp(new Date()) }];
+  const requestId = randomUUID();
+  await registry.whileLocked('SELECT 1 FROM node WHERE node_id = $1 FOR UPDATE', [node.nodeId], async (isWaitedFor) => {
+    const call = scheduler.reportConnectivity({ requestId, nodes }, { signal: gone.signal });
+    await eventually(async () => expect(await isWaitedFor()).toBe(true));
+    gone.abort();
+    await expect(call).rejects.toMatchObject({ code: status.CANCELLED });
+    // Answered calls on the same connection: the registry has heard of the end before the lock is let go.
+    for (let count = 0; count < 2; count += 1) await scheduler.getNode({ nodeId: node.nodeId });
+  });
+  // What was given up left no answer: the same request is worked on now.
+  await eventually(async () => {
+    expect(await registry.sql('SELECT 1 FROM pg_locks WHERE locktype = $1 AND NOT granted', ['transactionid'])).toEqual(
+      [],
+    );
+  });
+  expect((await get(node)).connectivity).toBe(Connectivity.UNSPECIFIED);
+  await scheduler.reportConnectivity({ requestId, nodes });
+  expect((await get(node)).connectivity).toBe(Connectivity.ONLINE);
+});
+
 test('an owner drains a node, moves it and revokes it; foreign nodes are not there', async () => {
   const node = await anEnrolledNode(registry);
   const other = await registry.aProvider();

@@ -87,7 +87,7 @@ const useCases = [
   provide(RegisterBlob, [Store]),
   provide(CheckBlob, [JobQueries]),
   provide(SweepFunding, [MarketQueries, FundJob, MarketState]),
-  provide(ReportConnectivity, [MarketQueries, NodeRegistry, MarketState]),
+  provide(ReportConnectivity, [MarketQueries, NodeRegistry, MarketState, IdGenerator]),
 ];
 
 const engine = [
@@ -190,7 +190,7 @@ const background = (config: Config) => {
     provideWith(
       CONNECTIVITY_REPORTS,
       (report: ReportConnectivity, log: Logger) =>
-        new Background('telling the registry', CONNECTIVITY_EVERY_MS, () => report.execute(), log),
+        new Background('telling the registry', CONNECTIVITY_EVERY_MS, (signal) => report.execute(signal), log),
       [ReportConnectivity, LOGGER],
     ),
   ];

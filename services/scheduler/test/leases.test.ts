@@ -223,3 +223,20 @@ test('a started agent that does not name a lease has lost it: the task is placed
     fault: 'FAULT_PROVIDER',
   });
 });
+
+test('a task that was placed and came back while the writer held an older word of it keeps counting its runs', async () => {
+  const node = await market.node({ priceMicros: 500_000n });
+  const member = market.customer(10_000_000n);
+  const blocker = await running(member);
+  const range = 'SELECT range_id FROM placement_range';
+  const before = (await market.sql.query(range)).rows;
+  const { jobId } = await market.submit(member);
+  await market.sql.query('UPDATE task SET run_count = 1, queue_time = clock_timestamp() WHERE job_id = $1', [jobId]);
+  await market.exit(blocker.offer, 'EXITED', 0, []);
+  await eventually(
+    async () =>
+      expect((await market.job(member, jobId)).tasks[0]!.runs[0]).toMatchObject({ runNumber: 2, nodeId: node.nodeId }),
+    { timeoutMs: 25_000 },
+  );
+  expect((await market.sql.query(range)).rows).toEqual(before);
+});

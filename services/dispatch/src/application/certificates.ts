@@ -1,6 +1,14 @@
 import { DomainError, type Clock } from '@daya/kernel';
-import { CERTIFICATE_CACHE_MS, CERTIFICATE_GRACE_MS, CERTIFICATE_RECHECK_MS } from '../domain/limits';
-import type { CertificateState, NodeCertificate, Registry } from './ports';
+import {
+  BATCH_BYTES_MAX,
+  BATCH_QUEUE_MAX,
+  CERTIFICATE_CACHE_MS,
+  CERTIFICATE_GRACE_MS,
+  CERTIFICATE_RECHECK_MS,
+  CERTIFICATES_PER_CALL_MAX,
+} from '../domain/limits';
+import { Batcher } from './batcher';
+import type { CertificateId, CertificateState, NodeCertificate, Registry } from './ports';
 
 interface Known {
   readonly state: CertificateState;
@@ -9,15 +17,30 @@ interface Known {
 
 const ENTRIES_MAX = 20_000;
 
-/** Whether nodes' certificates are good, as registry says, and their keys. Answers are used for at most 1 s. */
+/**
+ * Whether nodes' certificates are good, as registry says, and their keys. Answers are used for at most 1 s. Questions of
+ * one moment share a call: a thousand open streams ask some three hundred a second.
+ */
 export class Certificates {
   private readonly known = new Map<string, Known>();
   private readonly asking = new Map<string, Promise<CertificateState>>();
+  private readonly questions: Batcher<CertificateId, CertificateState>;
 
   constructor(
-    private readonly registry: Registry,
+    registry: Registry,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    const limits = {
+      itemsMax: CERTIFICATES_PER_CALL_MAX,
+      // Nobody waits for company: what comes while two calls are out is the next one.
+      delayMs: 0,
+      inFlight: 2,
+      bytesMax: BATCH_BYTES_MAX,
+      queuedMax: BATCH_QUEUE_MAX,
+    };
+    const nowMs = (): number => clock.now().getTime();
+    this.questions = new Batcher(limits, (batch) => registry.checkCertificates(batch), nowMs);
+  }
 
   /** Throws `unauthenticated` CERTIFICATE_REVOKED or CERTIFICATE_EXPIRED, `unavailable` when registry does not answer. */
   async refuseRevoked(node: NodeCertificate): Promise<CertificateState> {
@@ -71,11 +94,11 @@ export class Certificates {
     if (expireTime <= this.clock.now()) throw refused('CERTIFICATE_EXPIRED', 'the certificate has expired');
   }
 
-  private ask(node: { readonly nodeId: string; readonly generation: number }): Promise<CertificateState> {
+  private ask(node: CertificateId): Promise<CertificateState> {
     const key = keyOf(node);
     const running = this.asking.get(key);
     if (running !== undefined) return running;
-    const question = this.registry.checkCertificate(node.nodeId, node.generation).then((state) => {
+    const question = this.questions.add(node, node.nodeId.length).then((state) => {
       this.remember(key, state);
       return state;
     });
@@ -96,6 +119,5 @@ export class Certificates {
   }
 }
 
-const keyOf = (node: { readonly nodeId: string; readonly generation: number }): string =>
-  `${node.nodeId}/${node.generation}`;
+const keyOf = ({ nodeId, generation }: CertificateId): string => `${nodeId}/${generation}`;
 const refused = (reason: string, message: string): DomainError => new DomainError('unauthenticated', reason, message);

@@ -18,6 +18,8 @@ export interface NodeCertificate {
   readonly expireTime: Date;
 }
 
+export type CertificateId = Pick<NodeCertificate, 'nodeId' | 'generation'>;
+
 export interface CertificateState {
   readonly valid: boolean;
   /** Raw Ed25519, 32 bytes; empty when registry knows no such generation. */
@@ -42,7 +44,8 @@ export interface Renewal {
 
 /** The registry service. Every method throws its refusals as DomainError, `unavailable` when it does not answer. */
 export abstract class Registry {
-  abstract checkCertificate(nodeId: string, generation: number): Promise<CertificateState>;
+  /** Up to 100; answers in the order of the questions. A node that is not known has no good certificate. */
+  abstract checkCertificates(certificates: readonly CertificateId[]): Promise<readonly CertificateState[]>;
   abstract enrol(token: string, certificateRequest: Uint8Array): Promise<Enrolment>;
   abstract renew(renewal: Renewal): Promise<Omit<Enrolment, 'nodeId' | 'schedulerPublicKey'>>;
   /** The same request id and inventory may be reported again. */

@@ -4,7 +4,7 @@ import { CERTIFICATE_GRACE_MS, CERTIFICATE_RECHECK_MS, OUTBOX_FRAMES_MAX } from 
 import { AgentDirectory } from './agent-directory';
 import { AgentStream } from './agent-stream';
 import { Certificates } from './certificates';
-import { Counters, Registry, type CertificateState } from './ports';
+import { Counters, Registry, type CertificateId, type CertificateState } from './ports';
 import { WatchStreams } from './watch-streams';
 
 class TestClock extends Clock {
@@ -26,11 +26,15 @@ class NoCounters extends Counters {
 
 class TestRegistry extends Registry {
   asked = 0;
+  calls = 0;
   answer: () => Promise<CertificateState> = () =>
     Promise.resolve({ valid: true, publicKey: new Uint8Array(32), emulated: false });
-  override checkCertificate(): Promise<CertificateState> {
-    this.asked += 1;
-    return this.answer();
+  override checkCertificates(certificates: readonly CertificateId[]): Promise<CertificateState[]> {
+    this.calls += 1;
+    this.asked += certificates.length;
+    return Promise.all(
+      certificates.map(async ({ nodeId }) => ({ ...(await this.answer()), publicKey: Buffer.from(nodeId) })),
+    );
   }
   override enrol(): never {
     throw new Error('not asked');
@@ -146,6 +150,15 @@ test('while registry is down the last good answer holds for a while, and nobody 
   await expect(certificates.recheck(node('other'))).rejects.toMatchObject({ reason: 'DOWN' });
   clock.nowMs += 1;
   await expect(certificates.recheck(node())).rejects.toMatchObject({ reason: 'DOWN' });
+});
+
+test('a thousand open streams share their questions, each of which has its own answer', async () => {
+  const { certificates, registry, node } = aWorld();
+  const ids = Array.from({ length: 1_000 }, (_, index) => `n${index}`);
+  await Promise.all(ids.map((nodeId) => certificates.recheck(node(nodeId))));
+  expect([registry.asked, registry.calls <= 12]).toEqual([1_000, true]);
+  const states = await Promise.all(ids.map((nodeId) => certificates.publicKey(nodeId, 1)));
+  expect(new Set(states.map((key) => Buffer.from(key).toString()))).toEqual(new Set(ids));
 });
 
 test('many who ask at once cost one question', async () => {

@@ -49,6 +49,8 @@ export const CERTIFICATE_RECHECK_MS = 3_500;
 /** Registry is down: streams that were good stay open this long. Nothing can be revoked while it is down. */
 export const CERTIFICATE_GRACE_MS = 300_000;
 export const CERTIFICATE_CHECKS_IN_FLIGHT_MAX = 256;
+/** One call of registry takes this many at most. */
+export const CERTIFICATES_PER_CALL_MAX = 100;
 
 /** Transfers of blobs at once, in all and for one node or organisation. */
 export const TRANSFERS_MAX = 256;

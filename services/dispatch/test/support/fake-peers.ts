@@ -5,6 +5,7 @@ import type { DomainError } from '@daya/kernel';
 import { toStatus, type ServiceDefinition } from '@daya/nest';
 import {
   ProviderServiceService,
+  type BatchCheckNodeCertificatesRequest,
   type CheckNodeCertificateRequest,
   type CheckNodeCertificateResponse,
   type EnrolNodeRequest,
@@ -107,15 +108,12 @@ export class FakeRegistry {
 
   constructor(identity: TestIdentity) {
     const handlers = {
-      checkNodeCertificate: ({ nodeId, generation }: CheckNodeCertificateRequest): CheckNodeCertificateResponse => {
-        this.checks += 1;
-        return (
-          this.certificates.get(`${nodeId}/${generation}`) ?? {
-            valid: false,
-            publicKey: Buffer.alloc(0),
-            emulated: false,
-          }
-        );
+      batchCheckNodeCertificates: ({ certificates }: BatchCheckNodeCertificatesRequest) => {
+        this.checks += certificates.length;
+        const unknown = { valid: false, publicKey: Buffer.alloc(0), emulated: false };
+        const stateOf = ({ nodeId, generation }: CheckNodeCertificateRequest) =>
+          this.certificates.get(`${nodeId}/${generation}`) ?? unknown;
+        return { checks: certificates.map(stateOf) };
       },
       reportInventory: (request: ReportInventoryRequest) => {
         this.inventories.push(request);

@@ -35,7 +35,7 @@ export class AdmitNodes {
       const now = this.clock.now();
       const due = await tx.fleet.lockDueCanaries(now, BATCH);
       const next = new Date(now.getTime() + this.policy.canaryPollMs);
-      for (const node of due) await tx.fleet.saveNode({ ...node, canaryDueTime: next });
+      await tx.fleet.saveNodes(due.map((node) => ({ ...node, canaryDueTime: next })));
       return due;
     });
   }

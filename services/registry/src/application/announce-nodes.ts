@@ -12,7 +12,7 @@ export class AnnounceNodes {
   execute(): Promise<number> {
     return this.store.transaction('system', async (tx) => {
       const nodes = await tx.fleet.takeMarked(BATCH);
-      for (const node of nodes) await saveAndTell(tx, changed(node, {}));
+      await saveAndTell(tx, ...nodes.map((node) => changed(node, {})));
       return nodes.length;
     });
   }

@@ -12,7 +12,7 @@ import type { Node } from '../domain/node';
 import { parseSecretToken, type SecretToken } from '../domain/secret-token';
 import { found } from './caller';
 import type { Alarms, Making, NodeCertificates, Policy, Store, Transaction } from './ports';
-import { tellNode } from './tell-node';
+import { tellNodes } from './tell-node';
 
 export interface EnrolNodeCommand {
   readonly token: string;
@@ -62,7 +62,7 @@ export class EnrolNode {
     await tx.fleet.saveToken({ ...stored, nodeId: node.nodeId, requestHash: certificate.requestHash });
     await tx.fleet.addNode(node);
     await tx.fleet.addCertificate(certificate);
-    await tellNode(tx, node);
+    await tellNodes(tx, [node]);
     await tellCertificate(tx, certificate);
     return certificate;
   }

@@ -1,6 +1,6 @@
 import type { Clock, IdGenerator, Scope } from '@daya/kernel';
 import type { ApiKey, StoredApiKey } from '../domain/api-key';
-import type { NodeCertificate } from '../domain/certificate';
+import type { CertificateId, NodeCertificate } from '../domain/certificate';
 import type { EnrolmentToken } from '../domain/enrolment';
 import type { RegistryEvent } from '../domain/events';
 import type { GpuModel, ScuRating } from '../domain/gpu-model';
@@ -19,7 +19,7 @@ export interface Transaction {
   readonly keys: Keys;
   readonly fleet: Fleet;
   readonly market: Market;
-  readonly events: { append(event: RegistryEvent): Promise<void> };
+  readonly events: { append(...events: readonly RegistryEvent[]): Promise<void> };
 }
 
 export abstract class Store {
@@ -74,17 +74,24 @@ export interface Fleet {
   /** Throws `already-exists` PROVIDER_EXISTS: an organisation is one provider. */
   addProvider(provider: Provider): Promise<void>;
   provider(providerId: string): Promise<Provider | undefined>;
+  providers(providerIds: readonly string[]): Promise<readonly Provider[]>;
   addToken(token: EnrolmentToken): Promise<void>;
   lockTokenByPrefix(prefix: string): Promise<EnrolmentToken | undefined>;
   saveToken(token: EnrolmentToken): Promise<void>;
   addNode(node: Node): Promise<void>;
   node(nodeId: string): Promise<Node | undefined>;
+  /** Those that exist, in any order. */
+  nodes(nodeIds: readonly string[]): Promise<readonly Node[]>;
   lockNode(nodeId: string): Promise<Node | undefined>;
   /** Locks those that exist, in the order of their ids. */
   lockNodes(nodeIds: readonly string[]): Promise<readonly Node[]>;
   saveNode(node: Node): Promise<void>;
+  /** In one statement, whatever their number. */
+  saveNodes(nodes: readonly Node[]): Promise<void>;
   addCertificate(certificate: NodeCertificate): Promise<void>;
   certificate(nodeId: string, generation: number): Promise<NodeCertificate | undefined>;
+  /** Those that exist, in any order. */
+  certificates(wanted: readonly CertificateId[]): Promise<readonly NodeCertificate[]>;
   /** Makes exactly these GPUs the node's. Throws `already-exists` GPU_BOUND_ELSEWHERE when another active node has one. */
   bindGpus(nodeId: string, gpus: readonly Gpu[]): Promise<void>;
   /** Locks up to `limit` nodes whose canary is due, passing over those that another replica works on. */

@@ -1,4 +1,4 @@
-import type { Caller } from '@daya/kernel';
+import { DomainError, type Caller } from '@daya/kernel';
 import { Fields } from '../domain/fields';
 import { CONNECTIVITIES, hearOf, type Connectivity } from '../domain/node';
 import { requestScope } from './caller';
@@ -12,23 +12,30 @@ export interface HeardOf {
   readonly since: Date | undefined;
 }
 
-export const REPORT_NODES_MAX = 1_000;
+export const REPORT_NODES_MAX = 100;
 
-/** Stores what the scheduler knows of nodes' connectivity. Unknown nodes and older news are ignored. Idempotent. */
+/**
+ * Stores what the scheduler knows of nodes' connectivity. Unknown nodes and older news are ignored. Idempotent. Nothing is
+ * stored once `signal` says that the caller has given up: the repetition would only wait behind it (`unavailable`
+ * CALLER_GONE).
+ */
 export class ReportConnectivity {
   constructor(private readonly store: Store) {}
 
-  async execute(caller: Caller, requestId: string, nodes: readonly HeardOf[]): Promise<void> {
+  async execute(caller: Caller, requestId: string, nodes: readonly HeardOf[], signal: AbortSignal): Promise<void> {
     check(requestId, nodes);
     const news = new Map(nodes.map((node) => [node.nodeId, node]));
     const content = nodes.map(({ nodeId, connectivity, since }) => [nodeId, connectivity, since]);
     await this.store.transaction('system', (tx) =>
       tx.requests.once({ scope: requestScope(caller), method: 'ReportConnectivity', requestId, content }, async () => {
-        for (const node of await tx.fleet.lockNodes([...news.keys()])) {
+        const known = await tx.fleet.lockNodes([...news.keys()]);
+        if (signal.aborted) throw new DomainError('unavailable', 'CALLER_GONE', 'the caller no longer waits');
+        const changed = known.flatMap((node) => {
           const { connectivity, since } = news.get(node.nodeId) ?? {};
           const next = connectivity && since ? hearOf(node, connectivity, since) : node;
-          if (next !== node) await saveAndTell(tx, next);
-        }
+          return next === node ? [] : [next];
+        });
+        await saveAndTell(tx, ...changed);
         return {};
       }),
     );

@@ -1,25 +1,35 @@
+import type { RegistryEvent } from '../domain/events';
+import type { GpuModel } from '../domain/gpu-model';
 import { followNode } from '../domain/offer';
 import type { Node } from '../domain/node';
 import type { Transaction } from './ports';
 
-/** Stores a node that changed and tells it. Its row must be locked. */
-export async function saveAndTell(tx: Transaction, node: Node): Promise<void> {
-  await tx.fleet.saveNode(node);
-  await tellNode(tx, node);
+/** Stores nodes that changed and tells them, in a few statements whatever their number. Their rows must be locked. */
+export async function saveAndTell(tx: Transaction, ...nodes: readonly Node[]): Promise<void> {
+  if (nodes.length === 0) return;
+  await tx.fleet.saveNodes(nodes);
+  await tellNodes(tx, nodes);
 }
 
-/** Tells a node as it is, with all that consumers need beside it. */
-export async function tellNode(tx: Transaction, node: Node): Promise<void> {
-  const provider = await tx.fleet.provider(node.providerId);
-  const modelIds = [...new Set(node.inventory?.gpus.map((gpu) => gpu.gpuModelId))];
+/** Tells nodes as they are, with all that consumers need beside them. */
+export async function tellNodes(tx: Transaction, nodes: readonly Node[]): Promise<void> {
+  const providers = await tx.fleet.providers([...new Set(nodes.map(({ providerId }) => providerId))]);
+  const addressOf = new Map(providers.map(({ providerId, rewardAddress }) => [providerId, rewardAddress]));
+  const modelIds = [...new Set(nodes.flatMap(modelIdsOf))];
   const models = modelIds.length === 0 ? [] : await tx.market.models(modelIds);
-  const rated = models.map(({ gpuModelId, scuRatings }) => {
-    const training = scuRatings.find(({ workKind }) => workKind === 'training');
-    return [gpuModelId, training?.mscu ?? 0] as const;
+  const events = nodes.map((node): RegistryEvent => {
+    const own = new Set(modelIdsOf(node));
+    const rated = models.filter(({ gpuModelId }) => own.has(gpuModelId));
+    const mscuByGpuModel = Object.fromEntries(rated.map((model) => [model.gpuModelId, trainingMscu(model)]));
+    return { type: 'node-changed', node, rewardAddress: addressOf.get(node.providerId) ?? '', mscuByGpuModel };
   });
-  const mscuByGpuModel = Object.fromEntries(rated);
-  await tx.events.append({ type: 'node-changed', node, rewardAddress: provider?.rewardAddress ?? '', mscuByGpuModel });
+  await tx.events.append(...events);
 }
+
+const modelIdsOf = ({ inventory }: Node): string[] => inventory?.gpus.map(({ gpuModelId }) => gpuModelId) ?? [];
+
+const trainingMscu = ({ scuRatings }: GpuModel): number =>
+  scuRatings.find(({ workKind }) => workKind === 'training')?.mscu ?? 0;
 
 /** Brings a node's open offers up to date with it; those whose GPUs are gone are closed. */
 export async function updateOffers(tx: Transaction, node: Node): Promise<void> {

@@ -7,10 +7,14 @@ export const RENEWAL_GRACE_MS = 30 * 24 * HOUR_MS;
 /** After a renewal the older certificate is good for as long as an agent needs to change its streams. */
 export const HANDOVER_MS = 5 * 60_000;
 
-/** One generation of a node's certificate. */
-export interface NodeCertificate {
+/** Names one certificate: a node has one per generation. */
+export interface CertificateId {
   readonly nodeId: string;
   readonly generation: number;
+}
+
+/** One generation of a node's certificate. */
+export interface NodeCertificate extends CertificateId {
   /** Raw Ed25519, 32 bytes, hexadecimal. */
   readonly publicKey: string;
   /** PEM. */

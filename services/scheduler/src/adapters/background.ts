@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@daya/nest';
 
-/** Repeats a step for ever; one that fails is tried again at the next turn. */
+/** Repeats a step until `stop`, which aborts the step's signal; one that fails is tried again at the next turn. */
 export class Background {
   private readonly over = new AbortController();
   private loop: Promise<void> | undefined;
@@ -9,7 +9,7 @@ export class Background {
   constructor(
     private readonly what: string,
     private readonly everyMs: number,
-    private readonly step: () => Promise<unknown>,
+    private readonly step: (signal: AbortSignal) => Promise<unknown>,
     private readonly log: Logger,
   ) {}
 
@@ -25,7 +25,7 @@ export class Background {
 
   private async run(): Promise<void> {
     while (!this.over.signal.aborted) {
-      await this.step().catch((error: unknown) =>
+      await this.step(this.over.signal).catch((error: unknown) =>
         this.log.warn({ err: error }, `${this.what} failed; it is tried again`),
       );
       await sleep(this.everyMs, undefined, { signal: this.over.signal }).catch(() => undefined);

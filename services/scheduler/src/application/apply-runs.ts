@@ -63,24 +63,29 @@ export async function settleJobs(
   const open = await tx.leases.openCounts(ids);
   const settled: Job[] = [];
   const released: Task[] = [];
-  const events: SchedulerEvent[] = [];
+  const finished: Job[] = [];
   for (const job of jobs) {
     const { counts: of = {}, failedReason = '' } = counts.get(job.jobId) ?? {};
     const progress = progressOf(job, of, failedReason);
     if (progress.releaseFinal || progress.dropFinal)
       released.push(...(await moveFinal(tx, job, progress.releaseFinal)));
-    let next: Job = { ...job, state: progress.state, reason: progress.reason };
-    if (isFinalJob(next.state) && !next.endTime && (open.get(job.jobId) ?? 0) === 0) {
-      next = { ...next, endTime: now };
-      events.push({
-        type: 'job-finished',
-        job: next,
-        startedLeaseIds: await tx.leases.startedOf(job.jobId),
-        endTime: now,
-      });
-    }
+    const ends = isFinalJob(progress.state) && !job.endTime && (open.get(job.jobId) ?? 0) === 0;
+    const next: Job = {
+      ...job,
+      state: progress.state,
+      reason: progress.reason,
+      endTime: ends ? now : job.endTime,
+    };
+    if (ends) finished.push(next);
     settled.push(next);
   }
+  const started = await tx.leases.startedOf(finished.map(({ jobId }) => jobId));
+  const events = finished.map((job): SchedulerEvent => ({
+    type: 'job-finished',
+    job,
+    startedLeaseIds: started.get(job.jobId) ?? [],
+    endTime: now,
+  }));
   await tx.jobs.save(settled);
   return { jobs: settled, released, events };
 }

@@ -1,6 +1,7 @@
 import type { IdGenerator } from '@daya/kernel';
 import type { SchedulerEvent } from '../domain/events';
 import { isCanary, remainingMs } from '../domain/job';
+import type { JobSpec } from '../domain/job-spec';
 import type { LeaseTerms, Run } from '../domain/lease';
 import type { Occupation } from '../domain/market';
 import { choose, choosePinned, type Choice } from '../domain/placement';
@@ -24,6 +25,8 @@ interface Placed {
  * writer was there: the caller steps down.
  */
 export class PlaceTasks {
+  private readonly shapes = new WeakMap<JobSpec, string>();
+
   constructor(
     private readonly store: Store,
     private readonly state: MarketState,
@@ -55,7 +58,7 @@ export class PlaceTasks {
     for (const waiting of this.state.waiting.values()) {
       if (batch.length === PLACEMENTS_MAX) break;
       const { task, job } = waiting;
-      const shape = `${job.jobId} ${task.priceMicrosMax}`;
+      const shape = this.shapeOf(waiting);
       if (hopeless.has(shape)) continue;
       const wanted = wantedOf(job.spec, task.priceMicrosMax);
       const choice = isCanary(job)
@@ -70,6 +73,18 @@ export class PlaceTasks {
       batch.push(placed);
     }
     return batch;
+  }
+
+  /** Equal for tasks that want the same: where one finds no place, none does, whosever it is. */
+  private shapeOf({ task, job }: WaitingTask): string {
+    let shape = this.shapes.get(job.spec);
+    if (shape === undefined) {
+      const { requirements, network, maxRunSeconds } = wantedOf(job.spec);
+      const text = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
+      shape = JSON.stringify([requirements, network, maxRunSeconds, job.canaryNodeId], text);
+      this.shapes.set(job.spec, shape);
+    }
+    return `${task.priceMicrosMax} ${shape}`;
   }
 
   private place(waiting: WaitingTask, { node, offer, gpus }: Choice, now: Date): Placed {
@@ -133,12 +148,14 @@ export class PlaceTasks {
   }
 
   private remember({ waiting, terms, occupation }: Placed, granted: boolean, expireTime: Date): Ring[] {
-    this.state.waiting.delete(waiting.task.taskId);
+    const { taskId } = waiting.task;
     if (!granted) {
-      // Cancelled meanwhile. Its token is never used, which only leaves a gap.
+      // Cancelled meanwhile, or an old word of it, after which a newer one may wait. Its token is never used: only a gap.
+      if (this.state.waiting.get(taskId) === waiting) this.state.waiting.delete(taskId);
       this.state.market.release(terms.leaseId);
       return [];
     }
+    this.state.waiting.delete(taskId);
     return [this.state.ringOf(this.state.granted(newRun(terms, expireTime), occupation))];
   }
 }

@@ -76,8 +76,8 @@ export interface LockedRun {
 export interface Leases {
   /** Locks the range for sharing. Throws `aborted` WRITER_FENCED when another writer has taken over. */
   requireRange(rangeId: bigint): Promise<void>;
-  /** Locks those of the tasks that still wait, and their jobs; returns their ids. */
-  lockQueued(tasks: readonly { readonly taskId: string; readonly jobId: string }[]): Promise<Set<string>>;
+  /** Locks those of the tasks that still wait for this very run, and their jobs; returns their ids. */
+  lockQueued(tasks: readonly Pick<Task, 'taskId' | 'jobId' | 'runCount'>[]): Promise<Set<string>>;
   /** Inserts leases, runs and renewals and moves the tasks. Throws `aborted` WRITER_FENCED when a token, GPU or task is taken. */
   grant(terms: readonly LeaseTerms[], expireTime: Date): Promise<void>;
   lock(leaseIds: readonly string[]): Promise<LockedRun[]>;
@@ -86,7 +86,8 @@ export interface Leases {
   saveRuns(runs: readonly Run[]): Promise<void>;
   /** Runs of these jobs that have not ended. */
   openCounts(jobIds: readonly string[]): Promise<Map<string, number>>;
-  startedOf(jobId: string): Promise<string[]>;
+  /** Leases of these jobs that have started, by job, in the order of their tasks and runs. */
+  startedOf(jobIds: readonly string[]): Promise<Map<string, string[]>>;
   addArtifacts(run: Run, artifacts: readonly Artifact[]): Promise<void>;
   /** Outcomes of reports that were seen before. */
   seenReports(reports: readonly LeaseReport[]): Promise<Map<string, ReportOutcome>>;
@@ -120,6 +121,13 @@ export interface WaitingTask {
 export interface OpenLease {
   readonly run: Run;
   readonly occupation: Occupation;
+}
+
+/** What is known of a node's connectivity. */
+export interface Heard {
+  readonly nodeId: string;
+  readonly connectivity: Connectivity;
+  readonly sinceTime: Date;
 }
 
 export interface JobView {
@@ -166,7 +174,7 @@ export abstract class JobQueries {
 export abstract class MarketQueries {
   abstract nodes(): Promise<MarketNode[]>;
   abstract offers(): Promise<MarketOffer[]>;
-  abstract liveness(): Promise<{ nodeId: string; connectivity: Connectivity; sinceTime: Date }[]>;
+  abstract liveness(): Promise<Heard[]>;
   abstract openLeases(): Promise<OpenLease[]>;
   abstract highestTokens(): Promise<Map<string, bigint>>;
   /** Oldest first; only those queued since then, when given. */
@@ -174,9 +182,7 @@ export abstract class MarketQueries {
   abstract stopOrders(): Promise<{ leaseId: string; stopReason: StopReason }[]>;
   /** Jobs whose money billing has not answered for since then. */
   abstract holdsPending(before: Date, limit: number): Promise<Job[]>;
-  abstract saveLiveness(
-    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
-  ): Promise<void>;
+  abstract saveLiveness(nodes: readonly Heard[]): Promise<void>;
 }
 
 export abstract class Billing {
@@ -194,10 +200,11 @@ export abstract class Projects {
 }
 
 export abstract class NodeRegistry {
-  /** Tells the registry whom the scheduler hears. Throws when it does not answer. */
-  abstract reportConnectivity(
-    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
-  ): Promise<void>;
+  /**
+   * Tells the registry whom the scheduler hears, up to 100 nodes; the same request id and nodes may be told again. Throws
+   * when it does not answer, or `signal` aborts.
+   */
+  abstract reportConnectivity(requestId: string, nodes: readonly Heard[], signal: AbortSignal): Promise<void>;
 }
 
 export abstract class SecretBox {

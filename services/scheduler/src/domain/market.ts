@@ -164,9 +164,9 @@ export class Market {
     return entry.free;
   }
 
-  /** Open offers of known nodes, cheapest first, ties in the order of their ids. */
+  /** Open offers of known nodes, cheapest first, then the most reliable, then in the order of their ids. */
   *candidates(nowMs: number): Generator<Candidate> {
-    this.byPrice ??= [...this.offers.values()].filter(({ open }) => open).sort(cheaperFirst);
+    this.byPrice ??= [...this.offers.values()].filter(({ open }) => open).sort(betterFirst);
     for (const offer of this.byPrice) {
       const entry = this.nodes.get(offer.nodeId);
       if (!entry) continue;
@@ -195,8 +195,9 @@ export class Market {
   }
 }
 
-function cheaperFirst(left: MarketOffer, right: MarketOffer): number {
+function betterFirst(left: MarketOffer, right: MarketOffer): number {
   if (left.priceMicrosPerGpuHour !== right.priceMicrosPerGpuHour)
     return left.priceMicrosPerGpuHour < right.priceMicrosPerGpuHour ? -1 : 1;
+  if (left.reliabilityBps !== right.reliabilityBps) return right.reliabilityBps - left.reliabilityBps;
   return left.offerId < right.offerId ? -1 : 1;
 }

@@ -14,10 +14,15 @@ export interface Choice {
  * lowest id. Undefined when none fits now.
  */
 export function choose(market: Market, wanted: Wanted, nowMs: number): Choice | undefined {
+  const { gpuCount } = wanted.requirements;
   let best: Candidate | undefined;
+  let bestCount = Infinity;
   for (const candidate of market.candidates(nowMs)) {
-    if (best && candidate.offer.priceMicrosPerGpuHour > best.offer.priceMicrosPerGpuHour) break;
-    if (isFeasible(candidate, wanted) && (!best || isBetter(candidate, best, wanted))) best = candidate;
+    // The best come first: nothing behind a worse offer, or behind one that fits exactly, is better.
+    if (best && (bestCount === gpuCount || isWorse(candidate.offer, best.offer))) break;
+    if (!isFeasible(candidate, wanted)) continue;
+    const count = eligibleGpus(candidate, wanted).length;
+    if (count < bestCount) [best, bestCount] = [candidate, count];
   }
   if (!best) return undefined;
   return {
@@ -27,11 +32,8 @@ export function choose(market: Market, wanted: Wanted, nowMs: number): Choice | 
   };
 }
 
-function isBetter(one: Candidate, other: Candidate, wanted: Wanted): boolean {
-  if (one.offer.reliabilityBps !== other.offer.reliabilityBps)
-    return one.offer.reliabilityBps > other.offer.reliabilityBps;
-  return eligibleGpus(one, wanted).length < eligibleGpus(other, wanted).length;
-}
+const isWorse = (one: MarketOffer, other: MarketOffer): boolean =>
+  one.priceMicrosPerGpuHour > other.priceMicrosPerGpuHour || one.reliabilityBps < other.reliabilityBps;
 
 /** A canary's place: its node, whatever the market says of it, once it is heard of and has the GPUs free. */
 export function choosePinned(market: Market, nodeId: string, wanted: Wanted, nowMs: number): Choice | undefined {

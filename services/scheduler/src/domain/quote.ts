@@ -71,13 +71,20 @@ export function selectOffers(market: Market, spec: JobSpec, nowMs: number): Quot
 }
 
 function placesOf(market: Market, wanted: Wanted, nowMs: number, countMax: number): Candidate[] {
-  const free: Candidate[] = [];
-  const busy: Candidate[] = [];
+  const places: Candidate[] = [];
   for (const candidate of market.candidates(nowMs)) {
-    if (free.length >= countMax) break;
+    if (places.length >= countMax) break;
     if (isFeasible(candidate, wanted))
-      free.push(...Array.from({ length: slotsFree(candidate, wanted) }, () => candidate));
-    else if (isFeasibleWhenFree(candidate, wanted)) busy.push(candidate);
+      places.push(...Array.from({ length: slotsFree(candidate, wanted) }, () => candidate));
   }
-  return (free.length > 0 ? free : busy).slice(0, countMax);
+  return places.length > 0 ? places.slice(0, countMax) : busyPlacesOf(market, wanted, nowMs, countMax);
+}
+
+function busyPlacesOf(market: Market, wanted: Wanted, nowMs: number, countMax: number): Candidate[] {
+  const places: Candidate[] = [];
+  for (const candidate of market.candidates(nowMs)) {
+    if (places.length >= countMax) break;
+    if (isFeasibleWhenFree(candidate, wanted)) places.push(candidate);
+  }
+  return places;
 }

@@ -70,7 +70,10 @@ const CHECKS: Readonly<Record<RequirementName, Check>> = {
 
 const IGNORING_BUSY = REQUIREMENT_NAMES.filter((name) => name !== 'BUSY');
 
+/** What most offers of a large market fail is looked at first: they are busy or away. */
 export const isFeasible = (candidate: Candidate, wanted: Wanted): boolean =>
+  candidate.available &&
+  candidate.free.gpus.length >= wanted.requirements.gpuCount &&
   REQUIREMENT_NAMES.every((name) => CHECKS[name](candidate, wanted));
 
 /** It could run there if nobody else did. */

@@ -1,9 +1,14 @@
-import { DomainError } from '@daya/kernel';
 import { toDomainError, type GrpcClient } from '@daya/nest';
 import { fromTimestamp } from '@daya/proto';
 import type { Timestamp } from '@daya/proto/google';
 import { Inventory, type ProviderServiceService } from '@daya/proto/registry';
-import { Registry, type CertificateState, type Enrolment, type Renewal } from '../../application/ports';
+import {
+  Registry,
+  type CertificateId,
+  type CertificateState,
+  type Enrolment,
+  type Renewal,
+} from '../../application/ports';
 
 /** Registry over gRPC, as dispatch itself. */
 export class RegistryClient extends Registry {
@@ -11,15 +16,9 @@ export class RegistryClient extends Registry {
     super();
   }
 
-  /** A node that registry does not know has no good certificate. */
-  override async checkCertificate(nodeId: string, generation: number): Promise<CertificateState> {
-    try {
-      return await refusing(this.client.checkNodeCertificate({ nodeId, generation }));
-    } catch (error) {
-      const isUnknown = error instanceof DomainError && error.kind === 'not-found';
-      if (isUnknown) return { valid: false, publicKey: new Uint8Array(), emulated: false };
-      throw error;
-    }
+  override async checkCertificates(certificates: readonly CertificateId[]): Promise<readonly CertificateState[]> {
+    const request = { certificates: certificates.map(({ nodeId, generation }) => ({ nodeId, generation })) };
+    return (await refusing(this.client.batchCheckNodeCertificates(request))).checks;
   }
 
   override async enrol(token: string, certificateRequest: Uint8Array): Promise<Enrolment> {

@@ -1,6 +1,7 @@
 import { GrpcService, type CallContext, type GrpcHandlers, type RequestOf } from '@daya/nest';
 import { toTimestamp } from '@daya/proto';
 import { ProviderServiceService } from '@daya/proto/registry';
+import type { CertificateCheck } from '../../application/check-node-certificate';
 import { ReadRegistry } from '../../application/read-registry';
 import { CONNECTIVITY, OWNER_REASON, PROVIDER_KIND, wordOf } from '../proto/enums';
 import { fromProtoInventory, toProtoNode, toProtoProvider } from '../proto/fleet';
@@ -50,9 +51,12 @@ export class ProviderController implements GrpcHandlers<Rpc> {
     return { certificateChain, generation, expireTime: toTimestamp(expireTime) };
   }
 
-  async checkNodeCertificate({ nodeId, generation }: RequestOf<Rpc['checkNodeCertificate']>) {
-    const { valid, publicKey, emulated } = await this.use.checkNodeCertificate.execute(nodeId, generation);
-    return { valid, publicKey: Buffer.from(publicKey, 'hex'), emulated };
+  async checkNodeCertificate(request: RequestOf<Rpc['checkNodeCertificate']>) {
+    return toProtoCheck(await this.use.checkNodeCertificate.execute(request));
+  }
+
+  async batchCheckNodeCertificates({ certificates }: RequestOf<Rpc['batchCheckNodeCertificates']>) {
+    return { checks: (await this.use.checkNodeCertificate.executeAll(certificates)).map(toProtoCheck) };
   }
 
   async revokeNode(request: RequestOf<Rpc['revokeNode']>, { caller }: CallContext) {
@@ -65,13 +69,13 @@ export class ProviderController implements GrpcHandlers<Rpc> {
     return { node: toProtoNode(await this.use.reportInventory.execute(caller, { requestId, nodeId, inventory })) };
   }
 
-  async reportConnectivity({ requestId, nodes }: RequestOf<Rpc['reportConnectivity']>, { caller }: CallContext) {
+  async reportConnectivity({ requestId, nodes }: RequestOf<Rpc['reportConnectivity']>, context: CallContext) {
     const heard = nodes.map(({ nodeId, connectivity, sinceTime }) => ({
       nodeId,
       connectivity: wordOf(CONNECTIVITY, connectivity),
       since: fromProtoTime(sinceTime),
     }));
-    await this.use.reportConnectivity.execute(caller, requestId, heard);
+    await this.use.reportConnectivity.execute(context.caller, requestId, heard, context.signal);
     return {};
   }
 
@@ -92,3 +96,9 @@ export class ProviderController implements GrpcHandlers<Rpc> {
     return { node: toProtoNode(await this.use.updateNode.execute(caller, command)) };
   }
 }
+
+const toProtoCheck = ({ valid, publicKey, emulated }: CertificateCheck) => ({
+  valid,
+  publicKey: Buffer.from(publicKey, 'hex'),
+  emulated,
+});

@@ -1,5 +1,5 @@
 import type { IdGenerator } from '@daya/kernel';
-import { appendEvent } from '@daya/messaging';
+import { appendEvents } from '@daya/messaging';
 import type { EntityManager } from 'typeorm';
 import type { RegistryEvent } from '../../domain/events';
 import { toOutbox } from '../proto/events';
@@ -11,7 +11,10 @@ export class PostgresEvents {
     private readonly ids: IdGenerator,
   ) {}
 
-  append(event: RegistryEvent): Promise<void> {
-    return appendEvent(this.em, { eventId: this.ids.next(), ...toOutbox(event) });
+  append(...events: readonly RegistryEvent[]): Promise<void> {
+    return appendEvents(
+      this.em,
+      events.map((event) => ({ eventId: this.ids.next(), ...toOutbox(event) })),
+    );
   }
 }

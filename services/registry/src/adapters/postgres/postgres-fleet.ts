@@ -2,7 +2,7 @@ import { DomainError } from '@daya/kernel';
 import { constraintError } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Fleet } from '../../application/ports';
-import type { NodeCertificate } from '../../domain/certificate';
+import type { CertificateId, NodeCertificate } from '../../domain/certificate';
 import type { EnrolmentToken } from '../../domain/enrolment';
 import type { Gpu } from '../../domain/inventory';
 import type { Node } from '../../domain/node';
@@ -25,6 +25,10 @@ export class PostgresFleet implements Fleet {
     return PROVIDERS.first(this.em, 'WHERE provider_id = $1', [providerId]);
   }
 
+  providers(providerIds: readonly string[]): Promise<readonly Provider[]> {
+    return PROVIDERS.select(this.em, 'WHERE provider_id = ANY($1::uuid[])', [providerIds]);
+  }
+
   addToken(token: EnrolmentToken): Promise<void> {
     return ENROLMENT_TOKENS.insert(this.em, token);
   }
@@ -45,6 +49,10 @@ export class PostgresFleet implements Fleet {
     return NODES.first(this.em, 'WHERE node_id = $1', [nodeId]);
   }
 
+  nodes(nodeIds: readonly string[]): Promise<readonly Node[]> {
+    return NODES.select(this.em, 'WHERE node_id = ANY($1::uuid[])', [nodeIds]);
+  }
+
   lockNode(nodeId: string): Promise<Node | undefined> {
     return NODES.first(this.em, 'WHERE node_id = $1 FOR UPDATE', [nodeId]);
   }
@@ -57,12 +65,24 @@ export class PostgresFleet implements Fleet {
     return NODES.update(this.em, node);
   }
 
+  saveNodes(nodes: readonly Node[]): Promise<void> {
+    return NODES.updateAll(this.em, nodes);
+  }
+
   addCertificate(certificate: NodeCertificate): Promise<void> {
     return CERTIFICATES.insert(this.em, certificate);
   }
 
   certificate(nodeId: string, generation: number): Promise<NodeCertificate | undefined> {
     return CERTIFICATES.first(this.em, 'WHERE node_id = $1 AND generation = $2', [nodeId, generation]);
+  }
+
+  certificates(wanted: readonly CertificateId[]): Promise<readonly NodeCertificate[]> {
+    return CERTIFICATES.select(
+      this.em,
+      'WHERE (node_id, generation) IN (SELECT * FROM unnest($1::uuid[], $2::int[]))',
+      [wanted.map(({ nodeId }) => nodeId), wanted.map(({ generation }) => generation)],
+    );
   }
 
   /** The unique indexes decide who has a GPU; identities are inserted in one order, so two nodes never wait for each other. */

@@ -6,8 +6,7 @@ import {
   type OrganisationServiceService,
   type ProviderServiceService,
 } from '@daya/proto/registry';
-import { randomUUID } from 'node:crypto';
-import { NodeRegistry, Projects } from '../../application/ports';
+import { NodeRegistry, Projects, type Heard } from '../../application/ports';
 import type { Connectivity } from '../../domain/connectivity';
 
 const DEADLINE_MS = 3_000;
@@ -43,14 +42,16 @@ export class GrpcNodeRegistry extends NodeRegistry {
     super();
   }
 
-  override async reportConnectivity(
-    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
-  ): Promise<void> {
+  override async reportConnectivity(requestId: string, nodes: readonly Heard[], signal: AbortSignal): Promise<void> {
     const changed = nodes.map((node) => ({
       nodeId: node.nodeId,
       connectivity: CONNECTIVITY[node.connectivity],
       sinceTime: toTimestamp(node.sinceTime),
     }));
-    await this.client.reportConnectivity({ requestId: randomUUID(), nodes: changed }, { deadlineMs: DEADLINE_MS });
+    await this.client
+      .reportConnectivity({ requestId, nodes: changed }, { deadlineMs: DEADLINE_MS, signal })
+      .catch((error: unknown) => {
+        throw toDomainError(error);
+      });
   }
 }

@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { storeError } from '@daya/postgres';
-import { MarketQueries, type OpenLease, type WaitingTask } from '../../application/ports';
+import { MarketQueries, type Heard, type OpenLease, type WaitingTask } from '../../application/ports';
 import type { Connectivity } from '../../domain/connectivity';
 import type { Job } from '../../domain/job';
 import type { StopReason } from '../../domain/lease';
@@ -40,7 +40,7 @@ export class PostgresMarketQueries extends MarketQueries {
     return (await this.read<OfferRow>(`SELECT * FROM offer_view`)).map(toOffer);
   }
 
-  override async liveness(): Promise<{ nodeId: string; connectivity: Connectivity; sinceTime: Date }[]> {
+  override async liveness(): Promise<Heard[]> {
     const rows = await this.read<{ node_id: string; connectivity: Connectivity; since_time: Date }>(
       `SELECT * FROM node_liveness`,
     );
@@ -90,9 +90,7 @@ export class PostgresMarketQueries extends MarketQueries {
     return rows.map(toJob);
   }
 
-  override async saveLiveness(
-    nodes: readonly { nodeId: string; connectivity: Connectivity; sinceTime: Date }[],
-  ): Promise<void> {
+  override async saveLiveness(nodes: readonly Heard[]): Promise<void> {
     await this.read(
       `INSERT INTO node_liveness (node_id, connectivity, since_time) SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])
        ON CONFLICT (node_id) DO UPDATE SET connectivity = excluded.connectivity, since_time = excluded.since_time`,

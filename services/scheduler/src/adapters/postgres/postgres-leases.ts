@@ -2,6 +2,7 @@ import { DomainError } from '@daya/kernel';
 import { constraintError } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Leases, LockedRun, RecordedReport } from '../../application/ports';
+import type { Task } from '../../domain/job';
 import type { LeaseTerms, Run } from '../../domain/lease';
 import type { Artifact, LeaseReport, ReportOutcome } from '../../domain/report';
 import {
@@ -39,11 +40,12 @@ export class PostgresLeases implements Leases {
     if (row?.range_id !== rangeId.toString()) throw fenced();
   }
 
-  async lockQueued(tasks: readonly { readonly taskId: string; readonly jobId: string }[]): Promise<Set<string>> {
+  async lockQueued(tasks: readonly Pick<Task, 'taskId' | 'jobId' | 'runCount'>[]): Promise<Set<string>> {
     await this.lockJobs(tasks.map(({ jobId }) => jobId));
     const rows: { task_id: string }[] = await this.em.query(
-      `SELECT task_id FROM task WHERE task_id = ANY($1::uuid[]) AND state = 'QUEUED' ORDER BY task_id FOR NO KEY UPDATE`,
-      [tasks.map(({ taskId }) => taskId)],
+      `SELECT t.task_id FROM task t JOIN unnest($1::uuid[], $2::int[]) AS w (task_id, run_count) USING (task_id)
+       WHERE t.task_id = ANY($1::uuid[]) AND t.state = 'QUEUED' AND t.run_count = w.run_count ORDER BY t.task_id FOR NO KEY UPDATE OF t`,
+      [tasks.map(({ taskId }) => taskId), tasks.map(({ runCount }) => runCount)],
     );
     return new Set(rows.map(({ task_id }) => task_id));
   }
@@ -217,12 +219,14 @@ export class PostgresLeases implements Leases {
     return new Map(rows.map((row) => [row.job_id, row.count]));
   }
 
-  async startedOf(jobId: string): Promise<string[]> {
-    const rows: { lease_id: string }[] = await this.em.query(
-      `SELECT lease_id FROM run WHERE job_id = $1 AND start_time IS NOT NULL ORDER BY task_id, run_number`,
-      [jobId],
+  async startedOf(jobIds: readonly string[]): Promise<Map<string, string[]>> {
+    if (jobIds.length === 0) return new Map();
+    const rows: { job_id: string; lease_ids: string[] }[] = await this.em.query(
+      `SELECT job_id, array_agg(lease_id ORDER BY task_id, run_number) AS lease_ids
+       FROM run WHERE job_id = ANY($1::uuid[]) AND start_time IS NOT NULL GROUP BY job_id`,
+      [jobIds],
     );
-    return rows.map(({ lease_id }) => lease_id);
+    return new Map(rows.map((row) => [row.job_id, row.lease_ids]));
   }
 
   async addArtifacts({ terms }: Run, artifacts: readonly Artifact[]): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Scope } from '@daya/kernel';
-import { once, type Codec, type ScopedTransactions } from '@daya/postgres';
+import { findAnswer, once, type Codec, type ScopedTransactions } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import {
   Store,
@@ -50,8 +50,6 @@ const TEXT_CODEC: Codec<string> = {
   decode: (bytes) => Buffer.from(bytes).toString('utf8'),
 };
 
-class NothingYet extends Error {}
-
 class PostgresRequests implements Requests {
   constructor(private readonly em: EntityManager) {}
 
@@ -59,16 +57,8 @@ class PostgresRequests implements Requests {
     return once(this.em, { ...key, fingerprint: key.content }, work, TEXT_CODEC);
   }
 
-  /** Looks without leaving a mark: what an unknown id would write is taken back. */
-  async find(key: RequestKey): Promise<string | undefined> {
-    await this.em.query('SAVEPOINT find_request');
-    try {
-      return await this.once(key, () => Promise.reject(new NothingYet()));
-    } catch (error) {
-      if (!(error instanceof NothingYet)) throw error;
-      await this.em.query('ROLLBACK TO SAVEPOINT find_request');
-      return undefined;
-    }
+  find(key: RequestKey): Promise<string | undefined> {
+    return findAnswer(this.em, { ...key, fingerprint: key.content }, TEXT_CODEC);
   }
 }
 
