@@ -1,11 +1,13 @@
 // `npm test`: from a clean clone to a verdict. Installs, starts real servers of its own, generates, lints, checks types,
-// runs every test, stops everything. The last line is `N passed, N failed`.
+// runs every test, stops everything. `--torture` (`npm run torture`) adds the long doses. The last line is
+// `N passed, N failed`.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, ROOT, tool } from './lib/command.mjs';
 import { install } from './lib/install.mjs';
 import { Phases, seconds } from './lib/phases.mjs';
 import { ensureTools, startInfra, stopOnSignals } from './infra/index.mjs';
+import { demandPlaces } from './torture/planted/index.mjs';
 
 const RUN = join(ROOT, '.daya', `test-${process.pid}`);
 const torture = process.argv.includes('--torture');
@@ -78,6 +80,7 @@ async function main() {
   await phases.run('generate', () => tool('nx', ['run', '@daya/proto:generate', '--output-style=static']));
   await check('lint', () => tool('nx', ['run-many', '-t', 'lint', '--output-style=static']));
   await check('walls', () => command(process.execPath, ['deploy/local/check-walls.mjs']));
+  await check('planted faults have their places', demandPlaces);
   await check('format', () => tool('prettier', ['--check', '--log-level', 'warn', '.']));
   await check('buf breaking', () => command(process.execPath, ['deploy/local/check-breaking.mjs']));
   await check('types', () => tool('tsc', ['-b']));
@@ -86,7 +89,24 @@ async function main() {
     withStack('service', false, (env) => jest('service', ['--selectProjects', ...projects()], env, 900_000)),
   );
   await check('e2e', e2e);
+  if (torture) await testTheTests();
 }
+
+/** Would the tests notice? Validations are removed and promises broken, in copies of the sources. */
+async function testTheTests() {
+  const { validations } = await import('./torture/validations.mjs');
+  const { faults } = await import('./torture/faults.mjs');
+  await tallied('removed validations', validations);
+  await tallied('planted faults', faults);
+}
+
+const tallied = (name, work) =>
+  check(name, async () => {
+    const { passed, failed, problems: found } = await work({ log: phases.log });
+    tally.passed += passed;
+    tally.failed += failed;
+    problems.push(...found);
+  });
 
 /** The whole system on a durable stack of its own, with one platform that every e2e file uses in turn. */
 async function e2e() {

@@ -17,8 +17,7 @@ export function verdict({ mutation, answer }: Result): string | undefined {
   const unnamed = every.filter((field) => !answer.fields.includes(field));
   if (unnamed.length > 0)
     return `expected all of ${every.join(', ')} to be named, not without ${unnamed.join(', ')}; got ${said}`;
-  if (fields.length === 0 || fields.some((field) => answer.fields.includes(field)))
-    return undefined;
+  if (fields.length === 0 || fields.some((field) => answer.fields.includes(field))) return undefined;
   return `expected ${fields.join(' or ')} to be named, got ${said}`;
 }
 

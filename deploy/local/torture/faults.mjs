@@ -8,7 +8,7 @@ import { ROOT } from '../lib/command.mjs';
 import { commitHash, option } from './draw.mjs';
 import { drawMutants } from './drawn.mjs';
 import { applied } from './mutators.mjs';
-import { NOT_HERE, PLANTED } from './planted/index.mjs';
+import { NOT_HERE, planted, PLANTED } from './planted/index.mjs';
 import { Scratch } from './scratch.mjs';
 import { runTests } from './verdict.mjs';
 import { withStack } from './with-stack.mjs';
@@ -16,14 +16,6 @@ import { withStack } from './with-stack.mjs';
 const DRAWN_SCORE_MIN = 0.85;
 const UNIT_MS = 180_000;
 const SERVICE_MS = 600_000;
-
-/** The text of a file with a planted fault in it. Throws when the source has moved: the fault must be planted anew. */
-function planted(text, { id, file, old, new: replacement }) {
-  const places = text.split(old).length - 1;
-  if (places !== 1)
-    throw new Error(`${id}: ${file} holds its place ${places} times; adapt deploy/local/torture/planted`);
-  return text.replace(old, () => replacement);
-}
 
 /** Runs a fault's tests until one is red. */
 async function judge(scratch, tests, env) {

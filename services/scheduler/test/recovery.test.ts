@@ -42,19 +42,24 @@ test('a bell that Redis lost is rung again under another id', async () => {
   const member = market.customer(10_000_000n);
   const { jobId } = await market.submit(member);
   const { leaseId } = await market.offered(member, jobId);
-  const rung = (): Promise<string[]> => redis.keys(`${market.redis.prefix}:dispatch-*:lease-${leaseId}-*`);
+  // Bells are rung for many leases at once, under the id of any of them: what a bell carries says whom it is for.
+  const rung = async (): Promise<string[]> => {
+    const keys = await redis.keys(`${market.redis.prefix}:dispatch-*:lease-*`);
+    const carried = await Promise.all(keys.map((key) => redis.hget(key, 'data')));
+    return keys.filter((_key, index) => carried[index]?.includes(leaseId));
+  };
   const first = await eventually(async () => {
     const keys = await rung();
-    expect(keys).toHaveLength(1);
-    return keys[0]!;
+    expect(keys).not.toEqual([]);
+    return keys;
   });
   await redis.del(...(await redis.keys(`${market.redis.prefix}:*`)));
   const again = await eventually(async () => {
     const keys = await rung();
-    expect(keys.length).toBeGreaterThan(0);
-    return keys[0]!;
+    expect(keys).not.toEqual([]);
+    return keys;
   });
-  expect(again).not.toBe(first);
+  expect(first).toEqual(expect.not.arrayContaining(again));
   redis.disconnect();
 });
 

@@ -1,5 +1,8 @@
 // The catalogue of domain faults that must not live: each takes away one promise of the platform, by one exact replacement.
 // `tests` are those that must turn red, the quickest first.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../../lib/command.mjs';
 import { BILLING } from './billing.mjs';
 import { LEASES } from './leases.mjs';
 import { LIBS } from './libs.mjs';
@@ -22,3 +25,16 @@ export const NOT_HERE = [
   ],
   ['optional-nonce', 'the same; that a request id may not be left out is a field check (validations.mjs)'],
 ];
+
+/** The text of a file with a planted fault in it. Throws when the source has moved: the fault must be planted anew. */
+export function planted(text, { id, file, old, new: replacement }) {
+  const places = text.split(old).length - 1;
+  if (places !== 1)
+    throw new Error(`${id}: ${file} holds its place ${places} times; adapt deploy/local/torture/planted`);
+  return text.replace(old, () => replacement);
+}
+
+/** Part of `npm test`: whoever moves a promise takes its fault along. Throws at the first fault without a place. */
+export function demandPlaces() {
+  for (const fault of PLANTED) planted(readFileSync(join(ROOT, fault.file), 'utf8'), fault);
+}

@@ -9,7 +9,7 @@ import {
   shown,
 } from './api-key';
 import type { ApiKey } from './api-key';
-import { assertEmulationAllowed, assertHonestDriver, isRepeated, type EnrolmentToken } from './enrolment';
+import { assertEmulationAllowed, assertHonestDriver, useOf, type EnrolmentToken } from './enrolment';
 import { Fields } from './fields';
 
 const NOW = new Date('2026-01-01T00:00:00Z');
@@ -77,11 +77,11 @@ test('no key allows more than the one that made it, and none shows its hash', ()
 });
 
 test('an enrolment token works once, in its time; the very same request is answered again', () => {
-  expect(isRepeated(aToken(), 'mine', NOW)).toBe(false);
-  expect(() => isRepeated(aToken(), 'mine', after(1))).toThrow('expired');
+  expect(useOf(aToken(), 'mine', NOW)).toBe('first');
+  expect(() => useOf(aToken(), 'mine', after(1))).toThrow('expired');
   const used = aToken({ nodeId: 'n', requestHash: 'mine' });
-  expect(isRepeated(used, 'mine', after(9))).toBe(true);
-  expect(() => isRepeated(used, 'other', NOW)).toThrow('has enrolled');
+  expect(useOf(used, 'mine', after(9))).toBe('repeat');
+  expect(useOf(used, 'other', NOW)).toBe('reuse');
 });
 
 test('declared GPUs are for nodes and platforms that say so', () => {
