@@ -41,6 +41,7 @@ async function jest(name, args, env, timeoutMs) {
     return result;
   });
   const result = JSON.parse(readFileSync(report, 'utf8'));
+  process.stderr.write(slowestOf(result));
   tally.passed += result.numPassedTests;
   const broken =
     result.numFailedTests + result.numRuntimeErrorTestSuites + result.numPendingTests + result.numTodoTests;
@@ -49,6 +50,15 @@ async function jest(name, args, env, timeoutMs) {
     if (suite.status === 'failed') problems.push(`${suite.name.replace(`${ROOT}/`, '')}\n${suite.message}`);
   if (code !== 0 && broken === 0) throw new Error(`jest ended with ${code} although no test failed`);
 }
+
+/** Where the minutes go: a budget is kept only by who sees it. */
+const slowestOf = ({ testResults }) =>
+  testResults
+    .map(({ name, startTime, endTime }) => ({ name: name.replace(`${ROOT}/`, ''), ms: endTime - startTime }))
+    .sort((one, other) => other.ms - one.ms)
+    .slice(0, 12)
+    .map(({ name, ms }) => `${seconds(ms).padStart(10)}  ${name}\n`)
+    .join('');
 
 const summaryOf = (output) =>
   output

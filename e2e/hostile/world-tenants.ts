@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createClient, type GrpcClient } from '@daya/nest/client';
 import type { ServiceDefinition } from '@daya/nest';
+import { SCOPES } from '@daya/proto';
 import { BillingServiceService } from '@daya/proto/billing';
 import {
   OrganisationKind,
@@ -14,15 +15,6 @@ import { Identities, type Member } from './identities';
 import { addressOf, type Platform } from './platform';
 
 const PLATFORM_ORGANISATION = '00000000-0000-7000-8000-000000000001';
-const SCOPES = [
-  'billing:read',
-  'jobs:read',
-  'jobs:write',
-  'keys:read',
-  'keys:write',
-  'nodes:write',
-  'organisation:write',
-];
 /** The machine may be busy with other tests. */
 export const PATIENT = { deadlineMs: 20_000 } as const;
 const PATIENCE_MS = 60_000;

@@ -8,9 +8,12 @@ function problemsOf(path, authz) {
   if (authz === undefined) return [`${path} has no authz option`];
   const found = [];
   const { services = [], role = '', scope = '', agents = false, operator = false, anonymous = false } = authz;
+  const { anyKey = false } = authz;
   if (role !== '' && !ROLES.includes(role)) found.push(`${path}: role "${role}" is none of ${ROLES.join(', ')}`);
   if (scope !== '' && !SCOPE.test(scope)) found.push(`${path}: scope "${scope}" is not like "jobs:write"`);
   if (scope !== '' && role === '' && !operator) found.push(`${path}: a scope needs a role or operator beside it`);
+  if ((ROLES.includes(role) || operator) && (scope !== '') === anyKey)
+    found.push(`${path}: what members may call needs a scope or any_key, one of them`);
   for (const service of services)
     if (!SERVICE.test(service)) found.push(`${path}: "${service}" is not a service's name`);
   if (services.length === 0 && role === '' && !agents && !operator && !anonymous)

@@ -7,7 +7,7 @@ const MEMBER: Member = {
   kind: 'member',
   organisationId: '0197a0a0-0000-7000-8000-000000000003',
   role: 'admin',
-  scopes: ['jobs:read', 'nodes:write'],
+  scopes: ['jobs:read', 'nodes:read'],
   keyId: 'key-1',
   operator: false,
 };

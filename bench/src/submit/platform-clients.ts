@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient, Identity, type GrpcClient, type Member } from '@daya/nest/client';
+import { SCOPES } from '@daya/proto';
 import { OfferServiceService, ProviderServiceService } from '@daya/proto/registry';
 import { SchedulerServiceService } from '@daya/proto/scheduler';
 
@@ -46,7 +47,7 @@ export const ownerOf = (organisationId: string): Member => ({
   kind: 'member',
   organisationId,
   role: 'owner',
-  scopes: ['jobs:read', 'jobs:write', 'nodes:write', 'billing:read'],
+  scopes: SCOPES,
   keyId: 'bench',
   operator: false,
 });

@@ -21,7 +21,6 @@ function secretsIn(runDir) {
   const secrets = {
     databases: Object.fromEntries(databases),
     API_KEY_PEPPER: secret(),
-    PAGE_TOKEN_SECRET: secret(),
     SECRETS_KEY: randomBytes(32).toString('hex'),
   };
   writeFileSync(path, JSON.stringify(secrets), { mode: 0o600 });
@@ -97,7 +96,6 @@ function environmentOf(service, { runDir, infra, ports, tlsFolder, timerScale, s
     ...(urls && { DATABASE_URL: urls.url, DATABASE_SYSTEM_URL: urls.systemUrl, DATABASE_OWNER_URL: urls.ownerUrl }),
     ...(service.kafka && { KAFKA_BROKERS: infra.kafka.brokers.join(',') }),
     ...(service.redis && { REDIS_URL: infra.redis.url, BULLMQ_PREFIX: 'daya' }),
-    PAGE_TOKEN_SECRET: secrets.PAGE_TOKEN_SECRET,
     ...ownVariables(name, { runDir, tlsFolder, secrets, ports }),
   };
 }

@@ -81,7 +81,6 @@ function checkOf(call, collectors) {
   const callee = call.expression;
   if (ts.isIdentifier(callee)) return RULES.test(callee.text) ? ruleOf(call) : helperOf(call, collectors);
   if (!ts.isPropertyAccessExpression(callee)) return undefined;
-  if (callee.getText() === 'this.violate') return dropped(call, fieldOf(call.arguments[0]));
   const method = callee.name.text;
   const kind = collectorOf(callee.expression, collectors);
   if (kind === undefined || NO_CHECK.has(method)) return undefined;

@@ -1,4 +1,4 @@
-import { toTimestamp } from '@daya/proto';
+import { SCOPES, toTimestamp } from '@daya/proto';
 import { OrganisationKind, OrganisationServiceService } from '@daya/proto/registry';
 import { control, type Control } from '../control';
 import { distinct, enumeration, list, mask, optionalUuid, shaped, text, timestamp, type Rule } from '../rules';
@@ -166,7 +166,7 @@ const MEMBERS: readonly Control[] = [
     rules: {
       display_name: displayName(),
       role: shaped(BAD_ROLES),
-      scopes: list(distinctAt('scopes[2]', shaped(BAD_SCOPES)), { max: 7 }),
+      scopes: list(distinctAt('scopes[2]', shaped(BAD_SCOPES)), { max: SCOPES.length }),
       expire_time: timestamp([0n, 1n, past, tooLate], false),
     },
   }),

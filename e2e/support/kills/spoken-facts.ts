@@ -25,7 +25,7 @@ export async function repeatDepositsAndHolds(platform: Platform, replica: Replic
     kind: 'member',
     organisationId: OPERATOR_ORGANISATION,
     role: 'owner',
-    scopes: [],
+    scopes: ['billing:write'],
     keyId: 'replay',
     operator: true,
   } as const;

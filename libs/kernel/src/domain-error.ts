@@ -1,3 +1,5 @@
+import type { FieldReason } from './field-reason';
+
 /** The closed list of refusals; each maps to one gRPC status (libs/nest) and one retry rule (libs/messaging). */
 export type ErrorKind =
   | 'invalid'
@@ -18,6 +20,11 @@ export interface FieldViolation {
   readonly reason: string;
 }
 
+/** A violation that this platform found: its reason is one of the known words. */
+export interface FoundViolation extends FieldViolation {
+  readonly reason: FieldReason;
+}
+
 /**
  * A refusal that the caller can understand and act on. `reason` is UPPER_SNAKE, stable and part of the contract;
  * `message` is for people; `metadata` holds the values that the reason speaks of. Anything else that is thrown is a bug.
@@ -36,7 +43,7 @@ export class DomainError extends Error {
 }
 
 /** Refuses a request with every violated field at once; does nothing when the list is empty. */
-export function refuseInvalid(violations: readonly FieldViolation[]): void {
+export function refuseInvalid(violations: readonly FoundViolation[]): void {
   if (violations.length === 0) return;
   const fields = violations.map((violation) => violation.field).join(', ');
   throw new DomainError('invalid', 'INVALID_FIELDS', `invalid fields: ${fields}`, {}, violations);

@@ -137,9 +137,11 @@ test('a deadline that passes aborts the signal of the handler', async () => {
 
 test('a client that leaves aborts the signal of the handler', async () => {
   const before = platform.seen.aborted;
+  const calls = platform.seen.contexts.length;
   const controller = new AbortController();
   const call = platform.client(running).echo(status('hang'), { signal: controller.signal });
-  setTimeout(() => controller.abort(), 50);
+  // Left any earlier, the call might never have reached the handler.
+  void eventually(() => platform.seen.contexts.length > calls).finally(() => controller.abort());
   await expect(call).rejects.toMatchObject({ code: codes.CANCELLED });
   await eventually(() => platform.seen.aborted === before + 1);
 });

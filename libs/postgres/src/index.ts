@@ -2,7 +2,6 @@ export { createDataSources, DataSources, type DataSourceOptions } from './data-s
 export { constraintError, isRetriable, isUnavailable, sqlState, storeError } from './database-errors';
 export { execute, migrate, requireSchema, type Migrations } from './migrate';
 export { PageTokens, type PageStart } from './page-tokens';
-export { decodePageToken, encodePageToken, pageSize } from './paging';
 export { provisionDatabase, urlFor, type DatabaseUrls, type ProvisionOptions } from './provision';
 export { findAnswer, jsonCodec, once, REQUESTS_TABLE_SQL, type Codec, type RequestKey } from './request-table';
 export { enableRls, enableRlsWhere, grantSql, ORGANISATION_SQL, systemOnly } from './row-level-security';

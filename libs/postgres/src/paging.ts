@@ -1,38 +1,25 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { DomainError, refuseInvalid } from '@daya/kernel';
 
 const SIGNATURE_BYTES = 16;
+const TOKEN_LENGTH_MAX = 1_024;
 
-/** A page token: the cursor (last row's keys, and a hash of the filter if it may not change) under the service's signature. */
-export function encodePageToken(cursor: Readonly<Record<string, string>>, secret: string | Uint8Array): string {
+/** Strings that name a row of an ordered list. */
+export type Cursor = Readonly<Record<string, string>>;
+
+/** A page token: a cursor under the service's signature. */
+export function encodePageToken(cursor: Cursor, secret: string | Uint8Array): string {
   const body = Buffer.from(JSON.stringify(cursor));
   return Buffer.concat([sign(body, secret), body]).toString('base64url');
 }
 
-/** The cursor of a token made with the same secret. Throws `invalid` PAGE_TOKEN_INVALID on anything else. */
-export function decodePageToken(token: string, secret: string | Uint8Array): Record<string, string> {
+/** The cursor of a token made with the same secret; undefined for anything else. */
+export function decodePageToken(token: string, secret: string | Uint8Array): Cursor | undefined {
+  if (token.length > TOKEN_LENGTH_MAX) return undefined;
   const bytes = Buffer.from(token, 'base64url');
   const body = bytes.subarray(SIGNATURE_BYTES);
   const signature = bytes.subarray(0, SIGNATURE_BYTES);
-  if (signature.length !== SIGNATURE_BYTES || !timingSafeEqual(signature, sign(body, secret))) {
-    throw new DomainError('invalid', 'PAGE_TOKEN_INVALID', 'page_token was not issued by this service', {}, [
-      {
-        field: 'page_token',
-        reason: 'PAGE_TOKEN_INVALID',
-        description: 'pass next_page_token of the previous page unchanged',
-      },
-    ]);
-  }
-  return JSON.parse(body.toString('utf8')) as Record<string, string>;
-}
-
-/** Rows of one page: 0 means the default, more than the maximum means the maximum. Throws `invalid` when negative. */
-export function pageSize(
-  requested: number,
-  limits: { readonly default: number; readonly max: number } = { default: 50, max: 200 },
-): number {
-  if (requested < 0) refuseInvalid([{ field: 'page_size', reason: 'NEGATIVE', description: 'must not be negative' }]);
-  return requested === 0 ? limits.default : Math.min(requested, limits.max);
+  const genuine = signature.length === SIGNATURE_BYTES && timingSafeEqual(signature, sign(body, secret));
+  return genuine ? (JSON.parse(body.toString('utf8')) as Cursor) : undefined;
 }
 
 const sign = (body: Uint8Array, secret: string | Uint8Array): Buffer =>

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { DomainError, refuseInvalid } from '@daya/kernel';
+import { DomainError, refuseInvalid, type FoundViolation } from '@daya/kernel';
 import type { EntityManager } from 'typeorm';
 
 /** Printable ASCII without blanks; a UUID is one. */
@@ -89,7 +89,7 @@ async function firstAnswer<T>(
   return { answer: codec.decode(row.response) };
 }
 
-function requestIdViolations(requestId: string) {
+function requestIdViolations(requestId: string): FoundViolation[] {
   if (REQUEST_ID.test(requestId)) return [];
   const description = 'must have 1 to 64 printable ASCII characters without blanks, best a UUID';
   return [{ field: 'request_id', reason: requestId === '' ? 'REQUIRED' : 'MALFORMED', description }];

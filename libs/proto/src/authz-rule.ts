@@ -4,7 +4,7 @@ export interface AuthzRule {
   readonly services: readonly string[];
   /** The least role of a member whose identity the gateway vouched for; undefined: members may not call. */
   readonly role: 'viewer' | 'member' | 'admin' | 'owner' | undefined;
-  /** The API-key scope that a member's call needs besides its role. */
+  /** The API-key scope that a member's call needs besides its role; undefined: any key will do. */
   readonly scope: string | undefined;
   /** Provider nodes by client certificate, on the agents' listener only. */
   readonly agents: boolean;

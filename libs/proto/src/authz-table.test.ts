@@ -18,6 +18,11 @@ test('options that make no sense are named', () => {
   expect(tableOf({ role: 'king' }).problems).toHaveLength(1);
   expect(tableOf({ services: ['x'], scope: 'jobs:write' }).problems).toHaveLength(1);
   expect(tableOf({ services: ['Not A Service'] }).problems).toHaveLength(1);
+  expect(tableOf({ role: 'viewer' }).problems).toEqual([
+    '/daya.a.v1.A/Do: what members may call needs a scope or any_key, one of them',
+  ]);
+  expect(tableOf({ role: 'viewer', scope: 'jobs:read', anyKey: true }).problems).toHaveLength(1);
+  expect(tableOf({ role: 'viewer', anyKey: true }).problems).toEqual([]);
 });
 
 test('a sound option becomes a rule', () => {

@@ -25,7 +25,7 @@ export const memberOf = (organisationId: string, operator = false): Member => ({
   kind: 'member',
   organisationId,
   role: operator ? 'owner' : 'viewer',
-  scopes: ['billing:read'],
+  scopes: ['billing:read', 'billing:write'],
   keyId: 'k',
   operator,
 });

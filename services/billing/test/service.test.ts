@@ -131,7 +131,7 @@ test('transfers are paged newest first, by tokens that fit no other list', async
   expect([...first.transfers, ...second.transfers].map((transfer) => transfer.amount?.amount)).toEqual([3n, 2n, 1n]);
   expect(second.nextPageToken).toBe('');
   const misused = gateway.listInvoices({ pageSize: 2, pageToken: first.nextPageToken, jobId: '' }, { caller });
-  await expect(misused).rejects.toMatchObject({ reason: 'PAGE_TOKEN_INVALID' });
+  await expect(misused).rejects.toMatchObject({ violations: [{ field: 'page_token', reason: 'PAGE_TOKEN_INVALID' }] });
   await expect(gateway.listTransfers({ pageSize: -1, pageToken: '' }, { caller })).rejects.toMatchObject({
     violations: [{ field: 'page_size' }],
   });

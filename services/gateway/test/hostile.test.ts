@@ -69,8 +69,8 @@ test.each([
     'spec.requirements.max_price_micros_per_gpu_hour',
     'WRONG_TYPE',
   ],
-  ['half a character', '{"requestId":"\\ud800"}', 'request_id', 'NOT_UNICODE'],
-  ['both spellings', { requestId: 'a', request_id: 'b' }, 'request_id', 'REPEATED'],
+  ['half a character', '{"requestId":"\\ud800"}', 'request_id', 'MALFORMED'],
+  ['both spellings', { requestId: 'a', request_id: 'b' }, 'request_id', 'DUPLICATE'],
   ['a prototype', '{"__proto__":{"requestId":"x"}}', '__proto__', 'UNKNOWN_FIELD'],
   ['a constructor', { constructor: { prototype: {} } }, 'constructor', 'UNKNOWN_FIELD'],
   ['an object that pretends to be text', { requestId: { toString: 'x' } }, 'request_id', 'WRONG_TYPE'],
@@ -138,9 +138,9 @@ test('query parameters that are none', async () => {
   expect(violations.map(({ field, reason }) => [field, reason])).toEqual(
     expect.arrayContaining([
       ['nope', 'UNKNOWN_FIELD'],
-      ['pageSize', 'REPEATED'],
+      ['pageSize', 'DUPLICATE'],
       ['state', 'UNKNOWN_VALUE'],
-      ['project_id', 'REPEATED'],
+      ['project_id', 'DUPLICATE'],
     ]),
   );
   expect(await world.problem(world.post('/v1/jobs?requestId=1', {}))).toMatchObject({

@@ -78,7 +78,7 @@ test('a unary call goes through as bytes, with the caller and no metadata of the
 });
 
 test('refusals of the service arrive with their trailers unchanged', async () => {
-  const violations = [{ field: 'job_id', reason: 'NOT_A_UUID', description: 'must be a UUID' }];
+  const violations = [{ field: 'job_id', reason: 'MALFORMED', description: 'must be a UUID' }];
   world.peers.handle(SchedulerServiceService.getJob, async () => {
     throw new DomainError('invalid', 'INVALID_FIELDS', 'invalid fields: job_id', { a: 'b' }, violations);
   });

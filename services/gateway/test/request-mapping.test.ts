@@ -136,7 +136,8 @@ test('any JSON is either refused with named fields or encodes', () => {
     fc.property(fc.dictionary(keys, tree, { maxKeys: 5 }), (value) => {
       const body = JSON.parse(JSON.stringify(value)) as JsonObject;
       const refused = jsonViolations(submit, body);
-      if (refused.length > 0) expect(refused.every(({ field, reason }) => field !== '' && reason !== '')).toBe(true);
+      if (refused.length > 0)
+        expect(refused.every(({ field, reason }) => field !== '' && /^[A-Z_]+$/.test(reason))).toBe(true);
       else expect(toRequestBytes(submit, { ...NOTHING, body }).length).toBeGreaterThanOrEqual(0);
     }),
     { numRuns: 500 },

@@ -1,4 +1,5 @@
 import { DomainError } from '@daya/kernel';
+import { metrics } from '@daya/nest';
 import { toTimestamp } from '@daya/proto';
 import { BillingServiceService } from '@daya/proto/billing';
 import {
@@ -16,6 +17,7 @@ import {
   SubmitJobResponse,
   type SubmitJobRequest,
 } from '@daya/proto/scheduler';
+import { eventually } from '@daya/testing';
 import { aKey, ALICE, OPERATOR, World } from './support/world';
 
 let world: World;
@@ -107,7 +109,7 @@ test('path variables, nested ones and verbs', async () => {
   expect((await world.post('/v1/nodes/n-1:revoke', { requestId: 'r', reason: 'stolen' })).status).toBe(200);
   expect(lastOf(ProviderServiceService.revokeNode.path)).toMatchObject({ nodeId: 'n-1', reason: 'stolen' });
   const conflict = await world.problem(world.post('/v1/nodes/n-1:revoke', { requestId: 'r', nodeId: 'n-2' }));
-  expect(conflict.violations).toMatchObject([{ field: 'node_id', reason: 'PATH_CONFLICT' }]);
+  expect(conflict.violations).toMatchObject([{ field: 'node_id', reason: 'CONFLICT' }]);
 });
 
 test('query parameters in both spellings, enums by name, empty texts', async () => {
@@ -205,6 +207,14 @@ test('role, scope and operator rules are the services’ own, and told as they a
     status: 403,
     reason: 'SCOPE_MISSING',
   });
+  const counted = await eventually(async () => {
+    const text = await metrics.metrics();
+    expect(text).toContain('daya_gateway_refusals_total{reason="SCOPE_MISSING"} 1');
+    return text;
+  });
+  expect(counted).toContain(
+    'daya_gateway_http_duration_seconds_count{verb="GET",route="/v1/jobs/{job_id}",status="403"} 1',
+  );
   expect(await world.problem(world.post('/v1/organisations', { requestId: 'r' }))).toMatchObject({
     status: 403,
     reason: 'OPERATOR_ONLY',

@@ -13,14 +13,13 @@ import {
   token,
   type Logger,
 } from '@daya/nest';
-import { createDataSources, DataSources, requireSchema, ScopedTransactions } from '@daya/postgres';
+import { createDataSources, DataSources, PageTokens, requireSchema, ScopedTransactions } from '@daya/postgres';
 import { SchedulerServiceService } from '@daya/proto/scheduler';
 import { HmacSecrets } from './adapters/crypto/hmac-secrets';
 import { publicKeyOf } from './adapters/crypto/jwks-key';
 import { PkiCertificates } from './adapters/crypto/pki-certificates';
 import { OfferController } from './adapters/grpc/offer.controller';
 import { OrganisationController } from './adapters/grpc/organisation.controller';
-import { PageTokens } from './adapters/grpc/page-tokens';
 import { ProviderController } from './adapters/grpc/provider.controller';
 import { OwnTopics } from './adapters/kafka/own-topics';
 import { schedulerEvents } from './adapters/kafka/scheduler-events.consumer';
@@ -115,7 +114,7 @@ const outside = (config: Config) => [
   ]),
   provide(Sweeper, [AdmitNodes, AnnounceNodes, LOGGER]),
   provideWith(CanaryBell, (sweeper: Sweeper) => sweeper, [Sweeper]),
-  provideValue(PageTokens, new PageTokens(config.PAGE_TOKEN_SECRET)),
+  provideValue(PageTokens, PageTokens.of(config.IDENTITY_KEY_FILE)),
 ];
 
 class RegistryModule {}

@@ -18,7 +18,6 @@ export const configSchema = z.object({
   ...kafkaConfigShape,
   ...bootstrapSchema.shape,
   SCHEDULER_URL: peerUrl,
-  PAGE_TOKEN_SECRET: secret,
   /** The authority that signs nodes' certificates, PEM. */
   CA_CERTIFICATE_FILE: z.string(),
   CA_KEY_FILE: z.string(),

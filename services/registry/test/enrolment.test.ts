@@ -189,7 +189,7 @@ test('many certificates are checked in one call, each answer in its place', asyn
     { ...ids[0]!, generation: 0 },
   ];
   expect((await refusalOf(dispatch.batchCheckNodeCertificates({ certificates: bad }))).fields).toEqual([
-    'certificates[0].node_id: INVALID_FORMAT',
+    'certificates[0].node_id: MALFORMED',
     'certificates[1].generation: OUT_OF_RANGE',
   ]);
   const many = { certificates: Array.from({ length: 101 }, () => ids[0]!) };

@@ -92,7 +92,7 @@ export class TestRegistry {
         DRAIN_MS: '1000',
         TIMER_SCALE: '0.2',
       },
-      ...{ API_KEY_PEPPER: PEPPER, PAGE_TOKEN_SECRET: 'a page token secret of thirty-two characters' },
+      API_KEY_PEPPER: PEPPER,
       ...{ CA_CERTIFICATE_FILE: join(identity.folder, 'ca.pem'), CA_KEY_FILE: join(identity.folder, 'ca.key.pem') },
       ...{
         CANARY_JOB_FILE: canary,

@@ -88,16 +88,16 @@ test('every violated field of an inventory is named at once', async () => {
     'inventory.cpu_milli: OUT_OF_RANGE',
     'inventory.driver_version: TOO_LONG',
     'inventory.container_driver: UNKNOWN_VALUE',
-    'inventory.gpus[1].vram_mib: VRAM_BELOW_MODEL',
-    'inventory.gpus[1].index: REPEATED',
-    'inventory.gpus[1].uuid: REPEATED',
+    'inventory.gpus[1].vram_mib: CONFLICT',
+    'inventory.gpus[1].index: DUPLICATE',
+    'inventory.gpus[1].uuid: DUPLICATE',
     'inventory.gpus[2].index: OUT_OF_RANGE',
     'inventory.gpus[2].uuid: REQUIRED',
-    'inventory.gpus[2].gpu_model_id: UNKNOWN_GPU_MODEL',
+    'inventory.gpus[2].gpu_model_id: UNKNOWN_VALUE',
   ]);
   expect(
     (await refusalOf(dispatch.reportInventory({ requestId: '', nodeId: 'x', inventory: undefined }))).fields,
-  ).toEqual(['request_id: REQUIRED', 'node_id: INVALID_FORMAT', 'inventory: REQUIRED']);
+  ).toEqual(['request_id: REQUIRED', 'node_id: MALFORMED', 'inventory: REQUIRED']);
 });
 
 test('connectivity follows the newest word; unknown nodes are ignored', async () => {
@@ -118,7 +118,7 @@ test('connectivity follows the newest word; unknown nodes are ignored', async ()
     nodes: [{ nodeId: 'x', connectivity: Connectivity.UNSPECIFIED, sinceTime: undefined }],
   });
   expect((await refusalOf(bad)).fields).toEqual([
-    'nodes[0].node_id: INVALID_FORMAT',
+    'nodes[0].node_id: MALFORMED',
     'nodes[0].connectivity: UNKNOWN_VALUE',
     'nodes[0].since_time: REQUIRED',
   ]);
@@ -201,8 +201,8 @@ test('an owner drains a node, moves it and revokes it; foreign nodes are not the
   const notTheirs = update({ ...base, unschedulableReason: UnschedulableReason.REVOKED }, ['unschedulable_reason']);
   expect((await refusalOf(notTheirs)).fields).toEqual(['node.unschedulable_reason: UNKNOWN_VALUE']);
   expect((await refusalOf(update(base, ['admission_state', 'schedulable']))).fields).toEqual([
-    'update_mask: UNKNOWN_PATH',
-    'update_mask: UNKNOWN_PATH',
+    'update_mask: UNKNOWN_VALUE',
+    'update_mask: UNKNOWN_VALUE',
   ]);
   const notFound = { code: status.NOT_FOUND, reason: 'NODE_NOT_FOUND', fields: [] };
   expect(await refusalOf(update(base, ['region'], other.owner))).toEqual(notFound);

@@ -105,24 +105,24 @@ test('terms are checked, all at once', async () => {
   );
   expect((await refusalOf(bad)).fields).toEqual([
     'request_id: REQUIRED',
-    'node_id: INVALID_FORMAT',
-    'gpu_model_id: INVALID_FORMAT',
+    'node_id: MALFORMED',
+    'gpu_model_id: MALFORMED',
     'price_micros_per_gpu_hour: OUT_OF_RANGE',
     'min_rental_seconds: OUT_OF_RANGE',
     'max_rental_seconds: OUT_OF_RANGE',
   ]);
   expect(
     (await refusalOf(offers.createOffer(terms(node.nodeId, { minRentalSeconds: 7_200 }), as(node.owner)))).fields,
-  ).toEqual(['min_rental_seconds: ABOVE_MAX']);
+  ).toEqual(['min_rental_seconds: CONFLICT']);
   const { offer } = await offers.createOffer(terms(node.nodeId), as(node.owner));
   const update = (change: Partial<Offer>, paths: string[]) =>
     offers.updateOffer({ requestId: randomUUID(), offer: { ...offer!, ...change }, updateMask: paths }, as(node.owner));
   expect((await refusalOf(update({ maxRentalSeconds: 30 }, ['max_rental_seconds']))).fields).toEqual([
-    'offer.min_rental_seconds: ABOVE_MAX',
+    'offer.min_rental_seconds: CONFLICT',
   ]);
   expect(
     (await refusalOf(update({ priceMicrosPerGpuHour: 0n }, ['price_micros_per_gpu_hour', 'region']))).fields,
-  ).toEqual(['update_mask: UNKNOWN_PATH', 'offer.price_micros_per_gpu_hour: OUT_OF_RANGE']);
+  ).toEqual(['update_mask: UNKNOWN_VALUE', 'offer.price_micros_per_gpu_hour: OUT_OF_RANGE']);
 });
 
 test('open offers are public, closed ones are their owner’s; nobody changes a foreign one', async () => {
@@ -171,9 +171,9 @@ test('an organisation is one provider', async () => {
   );
   expect((await refusalOf(bad)).fields).toEqual([
     'request_id: REQUIRED',
-    'display_name: BLANK',
+    'display_name: MALFORMED',
     'kind: UNKNOWN_VALUE',
-    'reward_address: INVALID_FORMAT',
+    'reward_address: MALFORMED',
   ]);
 });
 

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { OrganisationKind } from '@daya/proto/registry';
-import { toTimestamp } from '@daya/proto';
+import { SCOPES as ASKED_SCOPES, toTimestamp } from '@daya/proto';
 import { as, aMember, OPERATOR, PEPPER, refusalOf, TestRegistry } from './harness';
 import { bootstrapOperator } from '../src/bootstrap';
+import { SCOPES } from '../src/domain/api-key';
 import { PLATFORM_ORGANISATION_ID, PLATFORM_PROJECT_ID } from '../src/domain/organisation';
 
 let registry: TestRegistry;
@@ -24,6 +25,10 @@ const aKeyRequest = (overrides = {}) => ({
   scopes: ['jobs:read', 'jobs:write'],
   expireTime: undefined,
   ...overrides,
+});
+
+test('a key can be allowed what some method asks for, and nothing else', () => {
+  expect([...SCOPES]).toEqual(ASKED_SCOPES);
 });
 
 test('an organisation comes with a default project, an owner and a key that authenticates as its owner', async () => {
@@ -154,8 +159,8 @@ test('every violated field is named at once', async () => {
       'display_name: REQUIRED',
       'role: UNKNOWN_VALUE',
       'scopes[0]: UNKNOWN_VALUE',
-      'scopes[2]: REPEATED',
-      'expire_time: INVALID_FORMAT',
+      'scopes[2]: DUPLICATE',
+      'expire_time: MALFORMED',
     ],
   });
   const organisation = {
@@ -166,9 +171,9 @@ test('every violated field is named at once', async () => {
   };
   expect((await refusalOf(client.createOrganisation(organisation, as(OPERATOR)))).fields).toEqual([
     'request_id: TOO_LONG',
-    'display_name: INVALID_CHARACTERS',
+    'display_name: MALFORMED',
     'kind: UNKNOWN_VALUE',
-    'owner_email: INVALID_FORMAT',
+    'owner_email: MALFORMED',
   ]);
 });
 
@@ -184,7 +189,7 @@ test('an update mask changes what it names, and refuses what it does not know', 
   });
   expect(await refusalOf(update(['state', 'labels']))).toMatchObject({
     code: status.INVALID_ARGUMENT,
-    fields: ['update_mask: UNKNOWN_PATH'],
+    fields: ['update_mask: UNKNOWN_VALUE'],
   });
   expect((await refusalOf(update([]))).fields).toEqual(['update_mask: REQUIRED']);
 });

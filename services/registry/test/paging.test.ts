@@ -154,7 +154,7 @@ test('a page token is good for its list, filter and caller only', async () => {
   const other = await registry.anOrganisation();
   const refused = {
     code: status.INVALID_ARGUMENT,
-    reason: 'PAGE_TOKEN_INVALID',
+    reason: 'INVALID_FIELDS',
     fields: ['page_token: PAGE_TOKEN_INVALID'],
   };
   expect(await refusalOf(tenants.listTeams({ pageSize: 1, pageToken: nextPageToken }, as(other.owner)))).toEqual(
@@ -170,8 +170,8 @@ test('a page token is good for its list, filter and caller only', async () => {
     ),
   ).toEqual(refused);
   expect((await refusalOf(tenants.listTeams({ pageSize: -1, pageToken: '' }, own()))).fields).toEqual([
-    'page_size: NEGATIVE',
+    'page_size: OUT_OF_RANGE',
   ]);
   const filter = offers.listOffers({ pageSize: 1, pageToken: '', gpuModelId: 'RTX', region: 'a b' }, own());
-  expect((await refusalOf(filter)).fields).toEqual(['gpu_model_id: INVALID_FORMAT', 'region: INVALID_FORMAT']);
+  expect((await refusalOf(filter)).fields).toEqual(['gpu_model_id: MALFORMED', 'region: MALFORMED']);
 });

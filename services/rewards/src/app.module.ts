@@ -1,13 +1,10 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { DynamicModule } from '@nestjs/common';
 import { Clock, IdGenerator } from '@daya/kernel';
 import { Kafka, OutboxRelay, createKafka, purgeMessages } from '@daya/messaging';
 import { LOGGER, provide, provideAs, provideValue, provideWith, token } from '@daya/nest';
-import { DataSources, ScopedTransactions, createDataSources } from '@daya/postgres';
+import { DataSources, PageTokens, ScopedTransactions, createDataSources } from '@daya/postgres';
 import { EpochClockwork, EpochWork } from './adapters/epoch-clockwork';
 import { FolderPublication } from './adapters/files/folder-publication';
-import { PageTokens } from './adapters/grpc/requests';
 import { RewardsController } from './adapters/grpc/rewards.controller';
 import { InputsConsumer } from './adapters/kafka/inputs.consumer';
 import { KafkaInputPositions } from './adapters/kafka/kafka-input-positions';
@@ -40,7 +37,7 @@ export function appModule(config: Config, parameters: Parameters): DynamicModule
       provideValue(DataSources, sources),
       provideValue(Kafka, kafka),
       provideValue(Publication, new FolderPublication(config.PUBLICATION_FOLDER)),
-      provideValue(PageTokens, new PageTokens(pageTokenSecret(config.IDENTITY_KEY_FILE))),
+      provideValue(PageTokens, PageTokens.of(config.IDENTITY_KEY_FILE)),
       provide(ScopedTransactions, [DataSources]),
       provideAs(EpochStore, PostgresEpochStore, [ScopedTransactions, IdGenerator]),
       provideAs(EpochQueries, PostgresEpochQueries, [ScopedTransactions]),
@@ -62,7 +59,3 @@ const workOf = (close: CloseEpoch, publish: PublishEpochs, store: EpochStore, { 
   store,
   forget: () => Promise.all([store.forgetHistory(), purgeMessages(system)]),
 });
-
-/** All replicas share the service's identity key, so a page token of one is good at every other. */
-const pageTokenSecret = (keyFile: string): Uint8Array =>
-  createHash('sha256').update('page-token').update(readFileSync(keyFile)).digest();

@@ -30,7 +30,7 @@ const MEMBER: Caller = {
   kind: 'member',
   organisationId: '01900000-0000-7000-8000-0000000000cc',
   role: 'viewer',
-  scopes: [],
+  scopes: ['rewards:read'],
   keyId: 'k',
   operator: false,
 };
@@ -250,12 +250,12 @@ test('epochs are listed newest first, page by page, of one asset or both', async
   expect(one.epochs.map((row) => row.asset)).toEqual(['DAYA']);
   await expect(
     client.listEpochs({ pageSize: 2, pageToken: first.nextPageToken, asset: 'DAYA' }, CALL),
-  ).rejects.toMatchObject({ reason: 'PAGE_TOKEN_INVALID' });
+  ).rejects.toMatchObject({ violations: [{ field: 'page_token', reason: 'PAGE_TOKEN_INVALID' }] });
 });
 
 test.each([
   ['getEpoch', { number: -1n, asset: 'USD' }, ['number', 'asset']],
-  ['listEpochs', { pageSize: -1, pageToken: '', asset: 'EUR' }, ['page_size', 'asset']],
+  ['listEpochs', { pageSize: -1, pageToken: '', asset: 'EUR' }, ['asset', 'page_size']],
   ['listEpochs', { pageSize: 0, pageToken: 'x'.repeat(2_000), asset: '' }, ['page_token']],
   ['listRewards', { number: -1n, asset: '', pageSize: -5, pageToken: '' }, ['number', 'asset', 'page_size']],
   ['getRewardProof', { number: -1n, asset: 'DAYA', account: '' }, ['number', 'account']],

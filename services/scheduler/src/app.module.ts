@@ -14,7 +14,7 @@ import {
   token,
   type Logger,
 } from '@daya/nest';
-import { createDataSources, DataSources, requireSchema, ScopedTransactions } from '@daya/postgres';
+import { createDataSources, DataSources, PageTokens, requireSchema, ScopedTransactions } from '@daya/postgres';
 import { BillingServiceService } from '@daya/proto/billing';
 import { OrganisationServiceService, ProviderServiceService } from '@daya/proto/registry';
 import { AesSecretBox } from './adapters/aes-secret-box';
@@ -22,7 +22,6 @@ import { Background } from './adapters/background';
 import { BullmqDoorbell } from './adapters/bullmq/bullmq-doorbell';
 import { BlobController } from './adapters/grpc/blob.controller';
 import { LeaseController } from './adapters/grpc/lease.controller';
-import { PageTokens } from './adapters/grpc/page-tokens';
 import { SchedulerController } from './adapters/grpc/scheduler.controller';
 import { marketProjection } from './adapters/kafka/market-projection';
 import { LocalJobFeed } from './adapters/local-job-feed';
@@ -218,7 +217,7 @@ export function schedulerModule(config: Config): DynamicModule {
       ),
       provideValue(SecretBox, new AesSecretBox(config.SECRETS_KEY)),
       provideValue(SchedulerKey, key),
-      provideValue(PageTokens, new PageTokens(key.pageTokenSecret())),
+      provideValue(PageTokens, PageTokens.of(config.IDENTITY_KEY_FILE)),
     ],
   };
 }

@@ -94,9 +94,9 @@ test('pages are newest first, complete, and bound to their filter', async () => 
   expect(seen).toEqual(ids.reverse());
   const { nextPageToken } = await list({ pageSize: 2 }, owner);
   await expect(list({ pageSize: 2, pageToken: nextPageToken, projectId: owner.projectId }, owner)).rejects.toThrow(
-    refusal('PAGE_TOKEN_INVALID'),
+    'page_token',
   );
-  await expect(list({ pageToken: 'x' }, owner)).rejects.toThrow(refusal('PAGE_TOKEN_INVALID'));
+  await expect(list({ pageToken: 'x' }, owner)).rejects.toThrow('page_token');
   await expect(list({ pageSize: -1 }, owner)).rejects.toThrow('page_size');
   for (const { jobId } of (await list({}, owner)).jobs)
     await market.jobs.cancelJob({ requestId: randomUUID(), jobId }, { caller: owner });

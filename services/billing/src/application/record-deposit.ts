@@ -1,4 +1,4 @@
-import { refuseInvalid, type FieldViolation, type Money } from '@daya/kernel';
+import { refuseInvalid, type FoundViolation, type Money } from '@daya/kernel';
 import { walletOf, worldAccount } from '../domain/account';
 import type { Transfer } from '../domain/transfer';
 import type { PostedTransfer, Store } from './ports';
@@ -47,10 +47,10 @@ export class RecordDeposit {
 }
 
 /** What a bank transfer may be; empty when it is one. */
-export function amountViolations({ asset, amount }: Money): FieldViolation[] {
-  const violations: FieldViolation[] = [];
+export function amountViolations({ asset, amount }: Money): FoundViolation[] {
+  const violations: FoundViolation[] = [];
   if (asset !== BANK_ASSET)
-    violations.push({ field: 'amount.asset', reason: 'ASSET_UNSUPPORTED', description: `a bank moves ${BANK_ASSET}` });
+    violations.push({ field: 'amount.asset', reason: 'NOT_SUPPORTED', description: `a bank moves ${BANK_ASSET}` });
   if (amount < 1n || amount > DEPOSIT_MICROS_MAX) {
     violations.push({
       field: 'amount.amount',

@@ -1,9 +1,8 @@
-import { DomainError } from '@daya/kernel';
+import { DomainError, isUuid } from '@daya/kernel';
 import type { LogChunk } from '../domain/frames';
 import { refuseForeign } from '../domain/lease-permit';
 import { KIB, LOG_CHUNK_BYTES_MAX } from '../domain/limits';
 import { addChunk } from '../domain/run-log';
-import { isUuid } from '../domain/shapes';
 import type { AgentStream } from './agent-stream';
 import type { FindPermit } from './find-permit';
 import type { Counters, RunLogs } from './ports';

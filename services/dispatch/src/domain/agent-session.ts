@@ -1,4 +1,4 @@
-import { DomainError, refuseInvalid } from '@daya/kernel';
+import { DomainError, isUuid, refuseInvalid } from '@daya/kernel';
 import type { AgentFrame, Heartbeat, HeldLease, Hello } from './frames';
 import {
   BLOCKS_OUTSTANDING_MAX,
@@ -8,7 +8,7 @@ import {
   REPORTS_OUTSTANDING_MAX,
   VERSION_LENGTH_MAX,
 } from './limits';
-import { brokenRules, isUuid, lengthRule, uuidRule } from './shapes';
+import { brokenRules, lengthRule, uuidRule } from './shapes';
 
 /** One agent's stream. The node is the certificate's; nothing that the agent says changes it. */
 export interface AgentSession {
@@ -100,7 +100,7 @@ function refuseIncomplete({ bootId, inventory, agentVersion, leases }: Hello): v
       uuidRule('frame.hello.boot_id', bootId),
       ['frame.hello.inventory', inventory !== undefined, 'REQUIRED', 'is required'],
       lengthRule('frame.hello.agent_version', agentVersion.length, 0, VERSION_LENGTH_MAX),
-      ['frame.hello.leases', areLeases(leases), 'INVALID', `at most ${HELD_LEASES_MAX}, each with id and token`],
+      ['frame.hello.leases', areLeases(leases), 'MALFORMED', `at most ${HELD_LEASES_MAX}, each with id and token`],
     ]),
   );
 }

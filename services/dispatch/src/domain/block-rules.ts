@@ -1,6 +1,6 @@
+import { isUuid } from '@daya/kernel';
 import type { BlockSummary } from './frames';
 import { TICKS_MAX } from './limits';
-import { isUuid } from './shapes';
 
 export type BlockFault = 'BLOCK_NOT_DECODABLE' | 'BLOCK_OF_ANOTHER_NODE' | 'BLOCK_INVALID';
 

@@ -1,6 +1,7 @@
+import { isUuid } from '@daya/kernel';
 import type { Artifact, Report, ReportBody } from './frames';
 import { ARTIFACTS_MAX, REPORT_BYTES_MAX } from './limits';
-import { isArtifactPath, isReason, isSha256, isUuid } from './shapes';
+import { isArtifactPath, isReason, isSha256 } from './shapes';
 import { reportBytes } from './weights';
 
 export type ReportFault =

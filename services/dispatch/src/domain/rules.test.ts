@@ -1,4 +1,4 @@
-import { DomainError } from '@daya/kernel';
+import { DomainError, isUuid } from '@daya/kernel';
 import * as fc from 'fast-check';
 import { BatchQueue } from './batch-queue';
 import { faultOfBlock, lastSequenceOf } from './block-rules';
@@ -9,7 +9,7 @@ import { MissedOffers } from './missed-offers';
 import { queueNames } from './queue-names';
 import { RateLimit } from './rate-limit';
 import { faultOf } from './report-rules';
-import { isArtifactPath, isSha256, isUuid } from './shapes';
+import { isArtifactPath, isSha256 } from './shapes';
 import { Slots } from './slots';
 
 const ID = '0197a0a0-0000-7000-8000-000000000001';

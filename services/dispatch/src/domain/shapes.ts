@@ -1,12 +1,8 @@
-import type { FieldViolation } from '@daya/kernel';
+import { isUuid, type FieldReason, type FoundViolation } from '@daya/kernel';
 import { ARTIFACT_PATH_BYTES_MAX } from './limits';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const REASON = /^[A-Z][A-Z0-9_]{0,63}$/;
-
-/** Lower case only, so that one id has one spelling; ids also name files. */
-export const isUuid = (text: string): boolean => UUID.test(text);
 
 /** 64 lower-case hexadecimal digits; nothing else ever becomes a file name of the store. */
 export const isSha256 = (text: string): boolean => SHA256.test(text);
@@ -20,22 +16,22 @@ export function isArtifactPath(path: string): boolean {
   return path.split('/').every((name) => name !== '' && name !== '.' && name !== '..');
 }
 
-type Rule = readonly [field: string, isFine: boolean, reason: string, description: string];
+type Rule = readonly [field: string, isFine: boolean, reason: FieldReason, description: string];
 
 /** The violations of those rules that do not hold. */
-export const brokenRules = (rules: readonly Rule[]): FieldViolation[] =>
+export const brokenRules = (rules: readonly Rule[]): FoundViolation[] =>
   rules.flatMap(([field, isFine, reason, description]) => (isFine ? [] : [{ field, reason, description }]));
 
 export const uuidRule = (field: string, value: string): Rule => [
   field,
   isUuid(value),
-  'NOT_A_UUID',
+  'MALFORMED',
   'must be a lower-case UUID',
 ];
 export const sha256Rule = (field: string, value: string): Rule => [
   field,
   isSha256(value),
-  'NOT_A_SHA256',
+  'MALFORMED',
   'must be 64 lower-case hexadecimal digits',
 ];
 /** NaN is what a count becomes that no file can have. */
@@ -54,6 +50,6 @@ export const tokenRule = (field: string, value: bigint): Rule => [
 export const lengthRule = (field: string, length: number, least: number, most: number): Rule => [
   field,
   length >= least && length <= most,
-  'LENGTH_OUT_OF_RANGE',
+  length === 0 ? 'REQUIRED' : length > most ? 'TOO_LONG' : 'MALFORMED',
   `must have a length of ${least} to ${most}`,
 ];

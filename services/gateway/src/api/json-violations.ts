@@ -1,5 +1,5 @@
 import { ScalarType, type DescEnum, type DescField, type DescMessage } from '@bufbuild/protobuf';
-import { mapPath, type FieldViolation } from '@daya/kernel';
+import { mapPath, type FieldReason, type FoundViolation } from '@daya/kernel';
 import { JSON_DEPTH_MAX, VIOLATIONS_MAX } from '../limits';
 import { isWellKnown, wellKnownViolation } from './well-known';
 import { scalarViolation } from './scalar-violations';
@@ -16,7 +16,7 @@ export const isObject = (json: Json | undefined): json is JsonObject =>
  * Everything about a JSON object that is not a message of this type, all at once: unknown fields, wrong types, values out
  * of range. Fields are named as proto paths (`spec.inputs[2].path`), unknown ones as the caller wrote them.
  */
-export function jsonViolations(message: DescMessage, json: JsonObject): FieldViolation[] {
+export function jsonViolations(message: DescMessage, json: JsonObject): FoundViolation[] {
   const check = new JsonCheck();
   check.message(message, json, '', 0);
   return check.violations.slice(0, VIOLATIONS_MAX);
@@ -25,7 +25,7 @@ export function jsonViolations(message: DescMessage, json: JsonObject): FieldVio
 const named = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`);
 
 class JsonCheck {
-  readonly violations: FieldViolation[] = [];
+  readonly violations: FoundViolation[] = [];
 
   message(message: DescMessage, json: JsonObject, path: string, depth: number): void {
     if (depth > JSON_DEPTH_MAX) return this.add(path, 'TOO_DEEP', `nests deeper than ${JSON_DEPTH_MAX}`);
@@ -40,11 +40,11 @@ class JsonCheck {
       }
       const value = json[key] ?? null;
       const fieldPath = named(path, field.name);
-      if (seen.has(field.name)) this.add(fieldPath, 'REPEATED', 'is given twice');
+      if (seen.has(field.name)) this.add(fieldPath, 'DUPLICATE', 'is given twice');
       seen.add(field.name);
       if (value === null) continue;
       if (field.oneof !== undefined && seen.has(`oneof ${field.oneof.name}`))
-        this.add(fieldPath, 'ONEOF_CONFLICT', `only one field of ${field.oneof.name} may be set`);
+        this.add(fieldPath, 'CONFLICT', `only one field of ${field.oneof.name} may be set`);
       if (field.oneof !== undefined) seen.add(`oneof ${field.oneof.name}`);
       this.field(field, value, fieldPath, depth);
     }
@@ -58,7 +58,7 @@ class JsonCheck {
       if (!isObject(value)) return this.add(path, 'WRONG_TYPE', 'must be an object');
       for (const [key, item] of Object.entries(value)) {
         const wrongKey = scalarViolation(field.mapKey, field.mapKey === ScalarType.BOOL ? key === 'true' : key);
-        if (wrongKey !== undefined) this.add(path, 'WRONG_KEY', `a key ${wrongKey.description}`);
+        if (wrongKey !== undefined) this.add(path, 'MALFORMED', `a key ${wrongKey.description}`);
         this.value(field, item, mapPath(path, key), depth);
       }
     } else this.value(field, value, path, depth);
@@ -73,11 +73,11 @@ class JsonCheck {
     else if (scalar !== undefined) this.addIf(path, scalarViolation(scalar, value));
   }
 
-  private addIf(path: string, violation: Omit<FieldViolation, 'field'> | undefined): void {
+  private addIf(path: string, violation: Omit<FoundViolation, 'field'> | undefined): void {
     if (violation !== undefined) this.add(path, violation.reason, violation.description);
   }
 
-  private add(field: string, reason: string, description: string): void {
+  private add(field: string, reason: FieldReason, description: string): void {
     this.violations.push({ field, reason, description });
   }
 }
@@ -96,7 +96,7 @@ export function fieldsOf(message: DescMessage): ReadonlyMap<string, DescField> {
   return fields;
 }
 
-function enumViolation(enumeration: DescEnum, value: Json): Omit<FieldViolation, 'field'> | undefined {
+function enumViolation(enumeration: DescEnum, value: Json): Omit<FoundViolation, 'field'> | undefined {
   const known = enumeration.values.some(({ name, number }) => value === name || value === number);
   if (known) return undefined;
   const names = enumeration.values.map(({ name }) => name).join(', ');

@@ -1,5 +1,5 @@
 import { fromJson, ScalarType, toBinary, type DescField, type DescMessage, type JsonValue } from '@bufbuild/protobuf';
-import { refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { refuseInvalid, type FieldReason, type FoundViolation } from '@daya/kernel';
 import { fieldsOf, isObject, jsonViolations, type Json, type JsonObject } from './json-violations';
 import { isWellKnown } from './well-known';
 
@@ -37,7 +37,7 @@ type Mutable = { [key: string]: Json };
 const copyOf = (json: JsonObject): Mutable => Object.assign(Object.create(null) as Mutable, json);
 
 class Merge {
-  readonly violations: FieldViolation[] = [];
+  readonly violations: FoundViolation[] = [];
   readonly json: Mutable;
 
   constructor(
@@ -56,7 +56,7 @@ class Merge {
       const given = place.parent[key];
       const agrees =
         typeof given === 'object' ? given === null : given === undefined || given === '' || `${given}` === text;
-      if (!agrees) this.refuse(name, 'PATH_CONFLICT', 'differs from the path');
+      if (!agrees) this.refuse(name, 'CONFLICT', 'differs from the path');
       delete place.parent[key];
     }
     place.parent[place.field.jsonName] = value;
@@ -67,11 +67,11 @@ class Merge {
     if (place === undefined) return this.refuse(name, 'UNKNOWN_FIELD', 'there is no such parameter');
     const { field, parent } = place;
     const takesText = field.fieldKind !== 'map' && (field.message === undefined || isWellKnown(field.message));
-    if (!takesText) return this.refuse(name, 'NOT_A_PARAMETER', 'cannot be given in the query');
-    if (parent[field.jsonName] !== undefined) return this.refuse(name, 'REPEATED', 'is given twice');
+    if (!takesText) return this.refuse(name, 'UNKNOWN_FIELD', 'cannot be given in the query');
+    if (parent[field.jsonName] !== undefined) return this.refuse(name, 'DUPLICATE', 'is given twice');
     const values = texts.map((text) => valueOf(field, text));
     if (field.fieldKind === 'list') parent[field.jsonName] = values;
-    else if (values.length > 1) this.refuse(name, 'REPEATED', 'is given twice');
+    else if (values.length > 1) this.refuse(name, 'DUPLICATE', 'is given twice');
     else parent[field.jsonName] = values[0] ?? '';
   }
 
@@ -85,7 +85,7 @@ class Merge {
     }
   }
 
-  refuse(field: string, reason: string, description: string): void {
+  refuse(field: string, reason: FieldReason, description: string): void {
     this.violations.push({ field: field.slice(0, 100), reason, description });
   }
 

@@ -1,8 +1,8 @@
 import { ScalarType } from '@bufbuild/protobuf';
-import type { FieldViolation } from '@daya/kernel';
+import type { FoundViolation } from '@daya/kernel';
 import type { Json } from './json-violations';
 
-type Violation = Omit<FieldViolation, 'field'>;
+type Violation = Omit<FoundViolation, 'field'>;
 
 const INTEGER = /^-?(?:0|[1-9]\d{0,19})$/;
 const FLOAT = /^-?(?:0|[1-9]\d{0,30})(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?$/;
@@ -54,7 +54,7 @@ function integerViolation(value: Json, [min, max]: readonly [bigint, bigint]): V
 function stringViolation(value: Json): Violation | undefined {
   if (typeof value !== 'string') return wrongType('a string');
   const wellFormed = !/[\ud800-\udfff]/u.test(value);
-  return wellFormed ? undefined : { reason: 'NOT_UNICODE', description: 'must be well-formed Unicode' };
+  return wellFormed ? undefined : { reason: 'MALFORMED', description: 'must be well-formed Unicode' };
 }
 
 function bytesViolation(value: Json): Violation | undefined {

@@ -1,5 +1,5 @@
 import { fromJson, type DescMessage } from '@bufbuild/protobuf';
-import type { FieldViolation } from '@daya/kernel';
+import type { FoundViolation } from '@daya/kernel';
 import type { Json } from './json-violations';
 
 /** Types of google.protobuf that canonical JSON writes as one string, with an example each. */
@@ -20,8 +20,8 @@ export function exampleOf(message: DescMessage): string {
   return example;
 }
 
-export function wellKnownViolation(message: DescMessage, value: Json): Omit<FieldViolation, 'field'> | undefined {
-  const wrong = { reason: 'WRONG_FORMAT', description: `must be written like ${exampleOf(message)}` };
+export function wellKnownViolation(message: DescMessage, value: Json): Omit<FoundViolation, 'field'> | undefined {
+  const wrong = { reason: 'MALFORMED' as const, description: `must be written like ${exampleOf(message)}` };
   if (typeof value !== 'string' || value.length > LENGTH_MAX) return wrong;
   try {
     fromJson(message, value);

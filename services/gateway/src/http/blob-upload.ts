@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { UploadBlobRequest } from '@daya/proto/dispatch';
-import { refuseInvalid } from '@daya/kernel';
+import { FieldChecks } from '@daya/kernel';
 import type { StreamSlots } from '../access/stream-slots';
 import type { ApiMethod } from '../api/catalogue';
 import { toReplyJson } from '../api/reply-mapping';
@@ -22,12 +22,9 @@ export function blobUploadHandler(peers: Peers, slots: StreamSlots, method: ApiM
   return async ({ exchange, admitted, variables }) => {
     const { request, gone } = exchange;
     const sha256 = variables.get('sha256') ?? '';
-    const violation = {
-      field: 'sha256',
-      reason: 'NOT_A_SHA256',
-      description: 'must be 64 lower-case hexadecimal digits',
-    };
-    refuseInvalid(SHA256.test(sha256) ? [] : [violation]);
+    new FieldChecks()
+      .require(SHA256.test(sha256), 'sha256', 'MALFORMED', 'must be 64 lower-case hexadecimal digits')
+      .refuse();
     requireType(request, BLOB_TYPE);
     if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
     const stream = slots.take(admitted, gone);

@@ -24,8 +24,8 @@ export function sendJson({ response }: Exchange, code: number, json: Json): void
   send(response, code, JSON_TYPE, JSON.stringify(json));
 }
 
-/** The one error format; after it nothing more is read of a request that was not complete. */
-export function sendProblem(exchange: Exchange, error: unknown): void {
+/** The one error format; after it nothing more is read of a request that was not complete. Returns the reason it gave. */
+export function sendProblem(exchange: Exchange, error: unknown): string {
   const problem = problemOf(error, exchange.traceId);
   const { response } = exchange;
   for (const [name, value] of Object.entries(problemHeaders(error, problem))) response.setHeader(name, value);
@@ -37,6 +37,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   // Nobody is there any more; the code is for the log alone.
   send(response, problem.status, PROBLEM_TYPE, JSON.stringify(problem));
   discardRest(exchange);
+  return problem.reason;
 }
 
 export function setRateHeaders(response: ServerResponse, { limit, remaining, resetSeconds }: RateState): void {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { withSpan, type Logger } from '@daya/nest';
 import type { Admission, Admitted } from '../access/admission';
 import type { RouteTable } from '../api/route-table';
+import { tellAnswer } from './answers';
 import { sendProblem, setRateHeaders, type Exchange } from './exchange';
 import { isBug } from './problem';
 
@@ -34,17 +35,23 @@ export class FrontDoor {
     const verb = request.method ?? '';
     await withSpan(`HTTP ${verb}`, async (span) => {
       const exchange = this.exchangeOf(request, response, span.spanContext().traceId);
-      response.once('close', () => this.logAnswer(exchange, verb, performance.now() - startMs));
+      const { path, traceId } = exchange;
+      const answer = { verb, path, traceId, route: '', reason: '' };
+      response.once('close', () => {
+        const seconds = (performance.now() - startMs) / 1_000;
+        tellAnswer(this.log, { ...answer, status: response.statusCode, seconds });
+      });
       try {
-        await this.serve(verb, exchange);
+        await this.serve(verb, exchange, (route) => (answer.route = route));
       } catch (error) {
-        this.fail(exchange, error);
+        answer.reason = this.fail(exchange, error);
       }
     });
   }
 
-  private async serve(verb: string, exchange: Exchange): Promise<void> {
+  private async serve(verb: string, exchange: Exchange, onRoute: (route: string) => void): Promise<void> {
     const { target, template, variables } = this.routes.find(verb, exchange.path);
+    onRoute(template.text);
     exchange.response.setHeader('x-content-type-options', 'nosniff');
     exchange.response.setHeader('cache-control', 'no-store');
     if (target.open) {
@@ -56,13 +63,15 @@ export class FrontDoor {
     await withSpan(`${verb} ${template.text}`, () => target.handle({ exchange, admitted, variables }));
   }
 
-  private fail(exchange: Exchange, error: unknown): void {
+  /** Returns the reason that the caller was given; empty when it got none. */
+  private fail(exchange: Exchange, error: unknown): string {
     const { response, gone } = exchange;
-    if (gone.aborted) return;
+    if (gone.aborted) return '';
     if (isBug(error)) this.log.error({ err: error, path: exchange.path }, 'request failed');
     // An answer that has begun cannot become another one: cutting it is how the caller learns that it is not whole.
-    if (response.headersSent) response.destroy();
-    else sendProblem(exchange, error);
+    if (!response.headersSent) return sendProblem(exchange, error);
+    response.destroy();
+    return '';
   }
 
   private exchangeOf(request: IncomingMessage, response: ServerResponse, traceId: string): Exchange {
@@ -84,10 +93,5 @@ export class FrontDoor {
     const header = request.headers['x-forwarded-for'];
     if (this.trustedProxies === 0 || typeof header !== 'string') return own;
     return header.split(',').at(-this.trustedProxies)?.trim() || own;
-  }
-
-  private logAnswer({ path, response }: Exchange, verb: string, ms: number): void {
-    const { statusCode } = response;
-    this.log.debug({ verb, path, status: statusCode, ms: Math.round(ms) }, 'answered');
   }
 }

@@ -1,6 +1,6 @@
 import { DomainError } from '@daya/kernel';
 import { createLogger, loadConfig, type RunningService } from '@daya/nest';
-import { toTimestamp } from '@daya/proto';
+import { SCOPES, toTimestamp } from '@daya/proto';
 import { AuthenticateApiKeyResponse, OrganisationServiceService } from '@daya/proto/registry';
 import { testEnvironment, testIdentity } from '@daya/testing';
 import { checksumOf } from '../../src/access/api-key';
@@ -8,16 +8,6 @@ import { configSchema } from '../../src/config';
 import type { Problem } from '../../src/http/problem';
 import { startGateway } from '../../src/service';
 import { FakePeers, PEER_NAMES } from './fake-peers';
-
-const SCOPES = [
-  'jobs:read',
-  'jobs:write',
-  'billing:read',
-  'keys:read',
-  'keys:write',
-  'nodes:write',
-  'organisation:write',
-];
 
 /** A well-formed key that registry may or may not know. */
 export function aKey(seed: string): string {

@@ -63,7 +63,7 @@ export class CheckNodeCertificate {
 }
 
 function checkId(fields: Fields, prefix: string, { nodeId, generation }: CertificateId): void {
-  fields.id(`${prefix}node_id`, nodeId);
+  fields.uuid(`${prefix}node_id`, nodeId);
   fields.range(`${prefix}generation`, generation, 1, GENERATION_MAX);
 }
 

@@ -16,7 +16,7 @@ export class CloseOffer {
   execute(caller: Caller, { requestId, offerId }: CloseOfferCommand): Promise<Offer> {
     const fields = new Fields();
     fields.requestId(requestId);
-    fields.id('offer_id', offerId);
+    fields.uuid('offer_id', offerId);
     fields.refuse();
     return this.store.transaction(scopeOf(caller), (tx) =>
       tx.requests.once(

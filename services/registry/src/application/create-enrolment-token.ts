@@ -28,7 +28,7 @@ export class CreateEnrolmentToken {
     const { requestId, providerId, displayName, region, emulated } = command;
     const fields = new Fields();
     fields.requestId(requestId);
-    fields.id('provider_id', providerId);
+    fields.uuid('provider_id', providerId);
     fields.displayName('display_name', displayName);
     fields.slug('region', region);
     fields.refuse();

@@ -47,7 +47,7 @@ export class CreateOffer {
 function check(command: CreateOfferCommand): void {
   const fields = new Fields();
   fields.requestId(command.requestId);
-  fields.id('node_id', command.nodeId);
+  fields.uuid('node_id', command.nodeId);
   fields.slug('gpu_model_id', command.gpuModelId);
   checkTerms(fields, command);
   if (command.maxRentalSeconds > 0) checkRentalOrder(fields, command);

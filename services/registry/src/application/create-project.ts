@@ -26,7 +26,7 @@ export class CreateProject {
     const fields = new Fields();
     fields.requestId(requestId);
     fields.displayName('display_name', displayName);
-    fields.optionalId('team_id', teamId);
+    fields.optionalUuid('team_id', teamId);
     checkLabels(fields, 'labels', labels);
     fields.refuse();
     const { organisationId } = memberOf(caller);

@@ -63,7 +63,7 @@ function checkedRole({ requestId, email, role, teamId }: PutMemberCommand): Role
   fields.email('email', email);
   const known = roleOf(role);
   fields.known('role', known, ROLES);
-  fields.optionalId('team_id', teamId);
+  fields.optionalUuid('team_id', teamId);
   fields.refuse();
   return known ?? 'viewer';
 }

@@ -38,10 +38,6 @@ export class ReadRegistry {
 
   /** Loads pages of the market's open offers and the caller's own. */
   offers(caller: Caller, filter: OfferFilter): (page: PageRequest) => Promise<Page<Offer>> {
-    const fields = new Fields();
-    fields.optionalSlug('gpu_model_id', filter.gpuModelId);
-    fields.optionalSlug('region', filter.region);
-    fields.refuse();
     return (page) => this.queries.offers(scopeOf(caller), page, filter);
   }
 
@@ -55,6 +51,6 @@ export type ListName = 'organisations' | 'teams' | 'projects' | 'members' | 'key
 
 function checkId(field: string, value: string): void {
   const fields = new Fields();
-  fields.id(field, value);
+  fields.uuid(field, value);
   fields.refuse();
 }

@@ -16,7 +16,7 @@ export class RemoveMember {
   async execute(caller: Caller, { requestId, memberId }: RemoveMemberCommand): Promise<void> {
     const fields = new Fields();
     fields.requestId(requestId);
-    fields.id('member_id', memberId);
+    fields.uuid('member_id', memberId);
     fields.refuse();
     await this.store.transaction(scopeOf(caller), (tx) =>
       tx.requests.once(

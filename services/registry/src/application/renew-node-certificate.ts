@@ -83,14 +83,9 @@ export class RenewNodeCertificate {
 
 function check({ nodeId, generation, certificateRequest, signature }: RenewNodeCertificateCommand): void {
   const fields = new Fields();
-  fields.id('node_id', nodeId);
+  fields.uuid('node_id', nodeId);
   fields.range('generation', generation, 1, GENERATION_MAX);
   checkCertificateRequest(fields, certificateRequest);
-  fields.require(
-    signature.length === SIGNATURE_BYTES,
-    'signature',
-    'INVALID_LENGTH',
-    `must have ${SIGNATURE_BYTES} bytes`,
-  );
+  fields.require(signature.length === SIGNATURE_BYTES, 'signature', 'MALFORMED', `must have ${SIGNATURE_BYTES} bytes`);
   fields.refuse();
 }

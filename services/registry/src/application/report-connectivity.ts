@@ -49,13 +49,12 @@ function check(requestId: string, nodes: readonly HeardOf[]): void {
   if (nodes.length > REPORT_NODES_MAX) fields.add('nodes', 'TOO_MANY', `must have at most ${REPORT_NODES_MAX} nodes`);
   const seen = new Set<string>();
   for (const [index, { nodeId, connectivity, since }] of nodes.slice(0, REPORT_NODES_MAX).entries()) {
-    fields.id(`nodes[${index}].node_id`, nodeId);
-    fields.require(!seen.has(nodeId), `nodes[${index}].node_id`, 'REPEATED', 'is named twice');
+    fields.uuid(`nodes[${index}].node_id`, nodeId);
+    fields.require(!seen.has(nodeId), `nodes[${index}].node_id`, 'DUPLICATE', 'is named twice');
     seen.add(nodeId);
     fields.known(`nodes[${index}].connectivity`, connectivity, CONNECTIVITIES);
     if (since === undefined) fields.add(`nodes[${index}].since_time`, 'REQUIRED', 'must be set');
-    else
-      fields.require(!Number.isNaN(since.getTime()), `nodes[${index}].since_time`, 'INVALID_FORMAT', 'is not a time');
+    else fields.require(!Number.isNaN(since.getTime()), `nodes[${index}].since_time`, 'MALFORMED', 'is not a time');
   }
   fields.refuse();
 }

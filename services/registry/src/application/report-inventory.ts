@@ -77,7 +77,7 @@ export class ReportInventory {
     const vramMib = new Map(models.map((model) => [model.gpuModelId, model.vramMib]));
     const fields = new Fields();
     fields.requestId(requestId);
-    fields.id('node_id', nodeId);
+    fields.uuid('node_id', nodeId);
     if (inventory === undefined) fields.add('inventory', 'REQUIRED', 'must be set');
     else checkInventory(fields, inventory, (gpuModelId) => vramMib.get(gpuModelId));
     fields.refuse();

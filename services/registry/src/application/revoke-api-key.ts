@@ -20,7 +20,7 @@ export class RevokeApiKey {
   execute(caller: Caller, { requestId, keyId }: RevokeApiKeyCommand): Promise<ApiKey> {
     const fields = new Fields();
     fields.requestId(requestId);
-    fields.id('key_id', keyId);
+    fields.uuid('key_id', keyId);
     fields.refuse();
     return this.store.transaction(scopeOf(caller), (tx) =>
       tx.requests.once(

@@ -23,7 +23,7 @@ export class RevokeNode {
   execute(caller: Caller, { requestId, nodeId, reason }: RevokeNodeCommand): Promise<Node> {
     const fields = new Fields();
     fields.requestId(requestId);
-    fields.id('node_id', nodeId);
+    fields.uuid('node_id', nodeId);
     fields.text('reason', reason, REASON_LENGTH_MAX);
     fields.refuse();
     return this.store.transaction(scopeOf(caller), (tx) =>

@@ -46,7 +46,7 @@ export class UpdateNode {
 function check({ requestId, nodeId, displayName, region, ownerReason, paths }: UpdateNodeCommand): void {
   const fields = new Fields();
   fields.requestId(requestId);
-  fields.id('node.node_id', nodeId);
+  fields.uuid('node.node_id', nodeId);
   fields.mask(paths, Object.keys(NAMES));
   if (paths.includes('display_name')) fields.displayName('node.display_name', displayName);
   if (paths.includes('region')) fields.slug('node.region', region);

@@ -43,7 +43,7 @@ export class UpdateOffer {
 function check(command: UpdateOfferCommand): void {
   const fields = new Fields();
   fields.requestId(command.requestId);
-  fields.id('offer.offer_id', command.offerId);
+  fields.uuid('offer.offer_id', command.offerId);
   fields.mask(command.paths, OFFER_PATHS);
   checkTerms(fields, command, 'offer.', command.paths);
   fields.refuse();

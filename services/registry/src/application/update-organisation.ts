@@ -21,7 +21,7 @@ export class UpdateOrganisation {
     const { requestId, organisationId, displayName, paths } = command;
     const fields = new Fields();
     fields.requestId(requestId);
-    fields.id('organisation.organisation_id', organisationId);
+    fields.uuid('organisation.organisation_id', organisationId);
     fields.mask(paths, PATHS);
     if (paths.includes('display_name')) fields.displayName('organisation.display_name', displayName);
     fields.refuse();

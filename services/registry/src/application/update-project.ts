@@ -42,10 +42,10 @@ export class UpdateProject {
 function check({ requestId, projectId, displayName, teamId, labels, paths }: UpdateProjectCommand): void {
   const fields = new Fields();
   fields.requestId(requestId);
-  fields.id('project.project_id', projectId);
+  fields.uuid('project.project_id', projectId);
   fields.mask(paths, Object.keys(NAMES));
   if (paths.includes('display_name')) fields.displayName('project.display_name', displayName);
-  if (paths.includes('team_id')) fields.optionalId('project.team_id', teamId);
+  if (paths.includes('team_id')) fields.optionalUuid('project.team_id', teamId);
   if (paths.includes('labels')) checkLabels(fields, 'project.labels', labels);
   fields.refuse();
 }

@@ -49,7 +49,7 @@ test('scopes are known words, each named once, not more than there are', () => {
   expect(check([])).toEqual([]);
   expect(check(SCOPES)).toEqual([]);
   expect(check(['jobs:read', 'jobs:all'])).toEqual(['scopes[1] UNKNOWN_VALUE']);
-  expect(check(['jobs:read', 'jobs:read'])).toEqual(['scopes[1] REPEATED']);
+  expect(check(['jobs:read', 'jobs:read'])).toEqual(['scopes[1] DUPLICATE']);
   expect(check([...SCOPES, 'jobs:read'])).toEqual(['scopes TOO_MANY']);
 });
 
@@ -61,7 +61,7 @@ test('a key lives from now on and a year at most; unset means a year', () => {
   expect(check(after(KEY_LIFE_MAX_MS))).toEqual([]);
   expect(check(NOW)).toEqual(['expire_time OUT_OF_RANGE']);
   expect(check(after(KEY_LIFE_MAX_MS + 1))).toEqual(['expire_time OUT_OF_RANGE']);
-  expect(check(new Date(Number.NaN))).toEqual(['expire_time INVALID_FORMAT']);
+  expect(check(new Date(Number.NaN))).toEqual(['expire_time MALFORMED']);
 });
 
 test('a key is usable until the moment it expires, and not once it is revoked', () => {

@@ -1,15 +1,20 @@
 import { DomainError, type Role } from '@daya/kernel';
 import type { Fields } from './fields';
 
-/** All that a key can be allowed besides its role. */
+/** All that a key can be allowed besides its role: what the authz options of the protos name (a test compares them). */
 export const SCOPES = [
   'billing:read',
+  'billing:write',
+  'catalogue:write',
   'jobs:read',
   'jobs:write',
   'keys:read',
   'keys:write',
+  'nodes:read',
   'nodes:write',
+  'organisation:read',
   'organisation:write',
+  'rewards:read',
 ] as const;
 
 const DAY_MS = 86_400_000;
@@ -39,7 +44,7 @@ export function checkScopes(fields: Fields, scopes: readonly string[]): void {
   for (const [index, scope] of scopes.slice(0, SCOPES.length).entries()) {
     const known = SCOPES.some((one) => one === scope);
     fields.require(known, `scopes[${index}]`, 'UNKNOWN_VALUE', `must be one of ${SCOPES.join(', ')}`);
-    fields.require(scopes.indexOf(scope) === index, `scopes[${index}]`, 'REPEATED', 'is named twice');
+    fields.require(scopes.indexOf(scope) === index, `scopes[${index}]`, 'DUPLICATE', 'is named twice');
   }
 }
 
@@ -47,7 +52,7 @@ export function checkScopes(fields: Fields, scopes: readonly string[]): void {
 export function checkExpireTime(fields: Fields, expireTime: Date | undefined, now: Date): Date {
   if (expireTime === undefined) return new Date(now.getTime() + KEY_LIFE_MAX_MS);
   const ms = expireTime.getTime() - now.getTime();
-  if (Number.isNaN(ms)) fields.add('expire_time', 'INVALID_FORMAT', 'is not a time');
+  if (Number.isNaN(ms)) fields.add('expire_time', 'MALFORMED', 'is not a time');
   else
     fields.require(
       ms > 0 && ms <= KEY_LIFE_MAX_MS,

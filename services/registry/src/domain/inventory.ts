@@ -53,10 +53,10 @@ export function checkInventory(
     const path = `inventory.gpus[${position}]`;
     checkGpu(fields, path, gpu, vramMibOf);
     const before = gpus.slice(0, position);
-    fields.require(!before.some(({ index }) => index === gpu.index), `${path}.index`, 'REPEATED', 'is named twice');
-    fields.require(!before.some(({ uuid }) => uuid === gpu.uuid), `${path}.uuid`, 'REPEATED', 'is named twice');
+    fields.require(!before.some(({ index }) => index === gpu.index), `${path}.index`, 'DUPLICATE', 'is named twice');
+    fields.require(!before.some(({ uuid }) => uuid === gpu.uuid), `${path}.uuid`, 'DUPLICATE', 'is named twice');
     const serialTwice = gpu.serial !== '' && before.some(({ serial }) => serial === gpu.serial);
-    fields.require(!serialTwice, `${path}.serial`, 'REPEATED', 'is named twice');
+    fields.require(!serialTwice, `${path}.serial`, 'DUPLICATE', 'is named twice');
   }
 }
 
@@ -67,9 +67,9 @@ function checkGpu(fields: Fields, path: string, gpu: Gpu, vramMibOf: (gpuModelId
   fields.range(`${path}.vram_mib`, gpu.vramMib, 1, INT32_MAX);
   const modelVramMib = vramMibOf(gpu.gpuModelId);
   if (modelVramMib === undefined) {
-    fields.add(`${path}.gpu_model_id`, 'UNKNOWN_GPU_MODEL', 'must be a model of the catalogue');
+    fields.add(`${path}.gpu_model_id`, 'UNKNOWN_VALUE', 'must be a model of the catalogue');
   } else if (gpu.vramMib >= 1 && gpu.vramMib * 100 < modelVramMib * VRAM_SHARE_MIN_PERCENT) {
-    fields.add(`${path}.vram_mib`, 'VRAM_BELOW_MODEL', `a card of this model has ${modelVramMib} MiB`);
+    fields.add(`${path}.vram_mib`, 'CONFLICT', `a card of this model has ${modelVramMib} MiB`);
   }
 }
 

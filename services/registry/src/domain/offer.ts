@@ -61,7 +61,7 @@ export function checkRentalOrder(
   prefix = '',
 ): void {
   const inOrder = minRentalSeconds <= maxRentalSeconds;
-  fields.require(inOrder, `${prefix}min_rental_seconds`, 'ABOVE_MAX', 'must not be above max_rental_seconds');
+  fields.require(inOrder, `${prefix}min_rental_seconds`, 'CONFLICT', 'must not be above max_rental_seconds');
 }
 
 /** Throws `precondition` NODE_REVOKED, GPU_MODEL_NOT_ON_NODE. */

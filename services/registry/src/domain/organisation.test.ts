@@ -16,8 +16,8 @@ test('labels are bounded in number, key and value', () => {
   expect(check(many(32))).toEqual([]);
   expect(check(many(33))).toEqual(['labels TOO_MANY']);
   expect(check({ ['k'.repeat(63)]: 'v'.repeat(128) })).toEqual([]);
-  expect(check({ ['k'.repeat(64)]: '' })).toEqual([`labels["${'k'.repeat(64)}"] INVALID_FORMAT`]);
-  expect(check({ Key: 'v' })).toEqual(['labels["Key"] INVALID_FORMAT']);
+  expect(check({ ['k'.repeat(64)]: '' })).toEqual([`labels["${'k'.repeat(64)}"] MALFORMED`]);
+  expect(check({ Key: 'v' })).toEqual(['labels["Key"] MALFORMED']);
   expect(check({ key: 'v'.repeat(129) })).toEqual(['labels["key"] TOO_LONG']);
 });
 
@@ -25,7 +25,7 @@ test('a reward address is missing or an address; a rating is within bounds and s
   const address = (text: string): string[] => violationsOf((fields) => checkRewardAddress(fields, text));
   expect(address('')).toEqual([]);
   expect(address(`0x${'aB'.repeat(20)}`)).toEqual([]);
-  expect(address(`0x${'a'.repeat(39)}`)).toEqual(['reward_address INVALID_FORMAT']);
+  expect(address(`0x${'a'.repeat(39)}`)).toEqual(['reward_address MALFORMED']);
   const rating = (workKind: string, mscu: number, source: string): string[] =>
     violationsOf((fields) => checkRating(fields, { workKind, mscu, source }));
   expect(workKindOf('training')).toBe('training');

@@ -65,7 +65,7 @@ export function checkLabels(fields: Fields, field: string, labels: Readonly<Reco
     fields.require(
       LABEL_KEY.test(key),
       path,
-      'INVALID_FORMAT',
+      'MALFORMED',
       'a key is a lower-case letter and up to 62 of a-z 0-9 . _ -',
     );
     fields.optionalText(path, value, LABEL_VALUE_LENGTH_MAX);

@@ -19,5 +19,5 @@ export interface Provider {
 
 export function checkRewardAddress(fields: Fields, address: string): void {
   if (address === '') return;
-  fields.require(ADDRESS.test(address), 'reward_address', 'INVALID_FORMAT', 'must be 0x and 40 hexadecimal digits');
+  fields.require(ADDRESS.test(address), 'reward_address', 'MALFORMED', 'must be 0x and 40 hexadecimal digits');
 }

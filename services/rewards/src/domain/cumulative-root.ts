@@ -1,4 +1,4 @@
-import { refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { refuseInvalid, type FoundViolation } from '@daya/kernel';
 import { isAddress } from './address';
 import { byUtf8, type JsonValue } from './canonical-json';
 import { MerkleTree, cumulativeLeaf } from './merkle-tree';
@@ -13,7 +13,7 @@ export interface CumulativeAccounts {
 
 /** Reads a parsed accounts file. Refuses with `invalid` INVALID_FIELDS that names every violated row and field. */
 export function parseCumulativeAccounts(json: unknown): CumulativeAccounts {
-  const problems: FieldViolation[] = [];
+  const problems: FoundViolation[] = [];
   const top = new StrictObject(json, '', ['chain_id', 'distributor', 'accounts'], problems);
   const parsed: CumulativeAccounts = {
     chainId: top.decimal('chain_id'),
@@ -24,7 +24,7 @@ export function parseCumulativeAccounts(json: unknown): CumulativeAccounts {
     })),
   };
   if (parsed.accounts.length === 0 && problems.length === 0)
-    top.problem('accounts', 'EMPTY', 'must hold at least one row');
+    top.problem('accounts', 'REQUIRED', 'must hold at least one row');
   const addresses = parsed.accounts.map((row) => row.account).filter((address) => address !== '');
   if (addresses.length === parsed.accounts.length) noteDuplicates(addresses, 'accounts', 'account', problems);
   refuseInvalid(problems);
@@ -34,7 +34,7 @@ export function parseCumulativeAccounts(json: unknown): CumulativeAccounts {
 function readAddress(row: StrictObject, name: string): string {
   const address = row.text(name);
   if (address !== '' && !isAddress(address)) {
-    row.problem(name, 'NOT_AN_ADDRESS', 'must be 0x and 40 hexadecimal digits');
+    row.problem(name, 'MALFORMED', 'must be 0x and 40 hexadecimal digits');
     return '';
   }
   return address.toLowerCase();

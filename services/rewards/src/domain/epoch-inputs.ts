@@ -1,4 +1,4 @@
-import { refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { refuseInvalid, type FoundViolation } from '@daya/kernel';
 import { isAddress } from './address';
 import { byUtf8, type JsonValue } from './canonical-json';
 import { INSURANCE_ACCOUNT } from './snapshot';
@@ -78,11 +78,11 @@ const CHARGE_FIELDS = [
 
 /** Reads a published inputs file. Refuses with `invalid` INVALID_FIELDS that names every violated row and field. */
 export function parseEpochInputs(json: unknown): EpochInputs {
-  const problems: FieldViolation[] = [];
+  const problems: FoundViolation[] = [];
   const top = new StrictObject(json, '', ['version', 'epoch', 'asset', 'devices', 'charges'], problems);
-  if (top.text('version') !== '1') top.problem('version', 'UNSUPPORTED_VERSION', 'must be "1"');
+  if (top.text('version') !== '1') top.problem('version', 'NOT_SUPPORTED', 'must be "1"');
   const asset = REWARD_ASSETS.find((known) => known === top.text('asset'));
-  if (asset === undefined) top.problem('asset', 'ASSET_UNKNOWN', 'must be DAYA or DAYA_TEST');
+  if (asset === undefined) top.problem('asset', 'UNKNOWN_VALUE', 'must be DAYA or DAYA_TEST');
   const inputs: EpochInputs = {
     epoch: top.decimal('epoch'),
     asset: asset ?? 'DAYA_TEST',
@@ -107,7 +107,7 @@ export function parseEpochInputs(json: unknown): EpochInputs {
 
 function readDevice(row: StrictObject): DeviceFact {
   const checks = row.text('checks');
-  if (!CHECKS.test(checks)) row.problem('checks', 'NOT_SLOTS', 'must be twelve digits 0 or 1');
+  if (!CHECKS.test(checks)) row.problem('checks', 'MALFORMED', 'must be twelve digits 0 or 1');
   return {
     device: row.text('device'),
     account: readAccount(row),
@@ -136,14 +136,14 @@ const readCharge = (row: StrictObject): ChargeFact => ({
 
 function readAccount(row: StrictObject): string {
   const account = row.text('account');
-  if (account === INSURANCE_ACCOUNT) row.problem('account', 'ACCOUNT_RESERVED', `must not be "${INSURANCE_ACCOUNT}"`);
+  if (account === INSURANCE_ACCOUNT) row.problem('account', 'RESERVED', `must not be "${INSURANCE_ACCOUNT}"`);
   return account;
 }
 
 function readDeclaredAddress(row: StrictObject): string {
   const address = row.text('declared_address', { mayBeEmpty: true });
   if (address !== '' && !isAddress(address))
-    row.problem('declared_address', 'NOT_AN_ADDRESS', 'must be empty, or 0x and 40 hexadecimal digits');
+    row.problem('declared_address', 'MALFORMED', 'must be empty, or 0x and 40 hexadecimal digits');
   return address.toLowerCase();
 }
 

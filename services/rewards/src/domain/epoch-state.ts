@@ -1,4 +1,4 @@
-import { refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { refuseInvalid, type FoundViolation } from '@daya/kernel';
 import { byUtf8, type JsonValue } from './canonical-json';
 import { RESERVE_AT_GENESIS, emissionMonth } from './emission';
 import { StrictObject } from './strict-object';
@@ -47,9 +47,9 @@ const FIELDS = [
 
 /** Reads a published state file. Refuses with `invalid` INVALID_FIELDS that names every violated row and field. */
 export function parseEpochState(json: unknown): EpochState {
-  const problems: FieldViolation[] = [];
+  const problems: FoundViolation[] = [];
   const top = new StrictObject(json, '', FIELDS, problems);
-  if (top.text('version') !== '1') top.problem('version', 'UNSUPPORTED_VERSION', 'must be "1"');
+  if (top.text('version') !== '1') top.problem('version', 'NOT_SUPPORTED', 'must be "1"');
   const state: EpochState = {
     epoch: top.decimal('epoch'),
     reserveAtMonthStart: top.decimal('reserve_at_month_start'),

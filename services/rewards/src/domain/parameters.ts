@@ -1,4 +1,4 @@
-import { AMOUNT_MAX, refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { AMOUNT_MAX, refuseInvalid, type FoundViolation } from '@daya/kernel';
 import { isAddress } from './address';
 import { byUtf8, type JsonValue } from './canonical-json';
 import { BPS } from './snapshot';
@@ -59,9 +59,9 @@ const TIMING_FIELDS = ['epoch_seconds', 'grace_seconds'] as const;
 
 /** Reads a published parameters file. Refuses with `invalid` INVALID_FIELDS that names every violated field. */
 export function parseParameters(json: unknown): Parameters {
-  const problems: FieldViolation[] = [];
+  const problems: FoundViolation[] = [];
   const top = new StrictObject(json, '', [...OPERATOR_FIELDS, ...TIMING_FIELDS], problems);
-  if (top.text('version') !== '1') top.problem('version', 'UNSUPPORTED_VERSION', 'must be "1"');
+  if (top.text('version') !== '1') top.problem('version', 'NOT_SUPPORTED', 'must be "1"');
   const parameters: Parameters = {
     chainId: top.decimal('chain_id'),
     distributor: top.text('distributor').toLowerCase(),
@@ -86,7 +86,7 @@ export function parseParameters(json: unknown): Parameters {
     })),
   };
   if (!isAddress(parameters.distributor))
-    top.problem('distributor', 'NOT_AN_ADDRESS', 'must be 0x and 40 hexadecimal digits');
+    top.problem('distributor', 'MALFORMED', 'must be 0x and 40 hexadecimal digits');
   if (parameters.priceHiMicros === 0n) top.problem('price_hi_micros', 'OUT_OF_RANGE', 'must be above 0');
   if (parameters.epochSeconds === 0n) top.problem('epoch_seconds', 'OUT_OF_RANGE', 'must be above 0');
   if (parameters.fullRampEpochs < parameters.warmUpEpochs)

@@ -1,4 +1,4 @@
-import { refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { refuseInvalid, type FoundViolation } from '@daya/kernel';
 import {
   BPS,
   INSURANCE_ACCOUNT,
@@ -45,10 +45,10 @@ const LICENCE_FIELDS = ['licence', 'owner', 'operator', 'commission_bps', 'point
 
 /** Reads a parsed snapshot file. Refuses with `invalid` INVALID_FIELDS that names every violated row and field. */
 export function parseSnapshot(json: unknown): Snapshot {
-  const problems: FieldViolation[] = [];
+  const problems: FoundViolation[] = [];
   const top = new StrictObject(json, '', ['version', ...SCALARS, ...LISTS], problems);
   const version = top.text('version');
-  if (version !== '1' && version !== '') top.problem('version', 'UNSUPPORTED_VERSION', 'must be "1"');
+  if (version !== '1' && version !== '') top.problem('version', 'NOT_SUPPORTED', 'must be "1"');
   const snapshot: Snapshot = {
     epoch: top.decimal('epoch'),
     reserveAtMonthStart: top.decimal('reserve_at_month_start'),
@@ -114,11 +114,11 @@ const readLicence = (row: StrictObject): LicenceRow => ({
 
 function readAccount(row: StrictObject, name: string): string {
   const account = row.text(name);
-  if (account === INSURANCE_ACCOUNT) row.problem(name, 'ACCOUNT_RESERVED', `must not be "${INSURANCE_ACCOUNT}"`);
+  if (account === INSURANCE_ACCOUNT) row.problem(name, 'RESERVED', `must not be "${INSURANCE_ACCOUNT}"`);
   return account;
 }
 
-function noteCrossFieldProblems(snapshot: Snapshot, problems: FieldViolation[]): void {
+function noteCrossFieldProblems(snapshot: Snapshot, problems: FoundViolation[]): void {
   if (snapshot.priceHiMicros === 0n) {
     problems.push({ field: 'price_hi_micros', reason: 'OUT_OF_RANGE', description: 'must be above 0' });
   }
@@ -127,7 +127,7 @@ function noteCrossFieldProblems(snapshot: Snapshot, problems: FieldViolation[]):
     if (known.has(row.gpuClass)) return;
     problems.push({
       field: `devices[${index}].gpu_class`,
-      reason: 'GPU_CLASS_UNKNOWN',
+      reason: 'UNKNOWN_VALUE',
       description: 'is in no row of classes',
     });
   });
@@ -164,7 +164,7 @@ function noteCrossFieldProblems(snapshot: Snapshot, problems: FieldViolation[]):
 }
 
 // A field that could not be read answered a harmless value, which may break a second rule; only the first report is true.
-function onePerField(problems: readonly FieldViolation[]): readonly FieldViolation[] {
+function onePerField(problems: readonly FoundViolation[]): readonly FoundViolation[] {
   const seen = new Set<string>();
   return problems.filter(({ field }) => !seen.has(field) && seen.add(field));
 }

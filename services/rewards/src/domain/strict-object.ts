@@ -1,4 +1,4 @@
-import { AMOUNT_MAX, type FieldViolation } from '@daya/kernel';
+import { AMOUNT_MAX, type FieldReason, type FoundViolation } from '@daya/kernel';
 
 const DECIMAL = /^(0|[1-9][0-9]*)$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -16,19 +16,19 @@ export class StrictObject {
     value: unknown,
     readonly path: string,
     fields: readonly string[],
-    private readonly problems: FieldViolation[],
+    private readonly problems: FoundViolation[],
   ) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       this.values = {};
-      this.problem(undefined, 'NOT_AN_OBJECT', 'must be an object');
+      this.problem(undefined, 'WRONG_TYPE', 'must be an object');
       return;
     }
     this.values = value as Record<string, unknown>;
     for (const name of Object.keys(value)) {
-      if (!fields.includes(name)) this.problem(name, 'FIELD_UNKNOWN', 'is not a known field');
+      if (!fields.includes(name)) this.problem(name, 'UNKNOWN_FIELD', 'is not a known field');
     }
     for (const name of fields) {
-      if (!Object.hasOwn(value, name)) this.problem(name, 'FIELD_MISSING', 'is missing');
+      if (!Object.hasOwn(value, name)) this.problem(name, 'REQUIRED', 'is missing');
     }
   }
 
@@ -37,7 +37,7 @@ export class StrictObject {
     const value = this.value(name);
     if (value === undefined) return 0n;
     if (typeof value !== 'string' || !DECIMAL.test(value)) {
-      this.problem(name, 'NOT_A_DECIMAL_STRING', 'must be a decimal string without sign, blank or leading zero');
+      this.problem(name, 'MALFORMED', 'must be a decimal string without sign, blank or leading zero');
       return 0n;
     }
     const amount = value.length > DIGITS_MAX ? max + 1n : BigInt(value);
@@ -58,17 +58,17 @@ export class StrictObject {
     const value = this.value(name);
     if (value === undefined) return '';
     if (typeof value !== 'string' || LONE_SURROGATE.test(value)) {
-      this.problem(name, 'NOT_TEXT', 'must be a well-formed string');
+      this.problem(name, 'WRONG_TYPE', 'must be a well-formed string');
       return '';
     }
-    if (value === '' && !mayBeEmpty) this.problem(name, 'EMPTY', 'must not be empty');
+    if (value === '' && !mayBeEmpty) this.problem(name, 'REQUIRED', 'must not be empty');
     return value;
   }
 
   flag(name: string): boolean {
     const value = this.value(name);
     if (value === undefined || typeof value === 'boolean') return value === true;
-    this.problem(name, 'NOT_A_BOOLEAN', 'must be true or false');
+    this.problem(name, 'WRONG_TYPE', 'must be true or false');
     return false;
   }
 
@@ -76,7 +76,7 @@ export class StrictObject {
     const value = this.value(name);
     if (value === undefined) return [];
     if (!Array.isArray(value)) {
-      this.problem(name, 'NOT_A_LIST', 'must be a list');
+      this.problem(name, 'WRONG_TYPE', 'must be a list');
       return [];
     }
     return value.map((row, index) =>
@@ -88,7 +88,7 @@ export class StrictObject {
     return read(new StrictObject(this.value(name) ?? {}, `${this.path}${name}.`, fields, this.problems));
   }
 
-  problem(name: string | undefined, reason: string, description: string): void {
+  problem(name: string | undefined, reason: FieldReason, description: string): void {
     const field = name === undefined ? this.path.replace(/\.$/, '') || '(top level)' : `${this.path}${name}`;
     this.problems.push({ field, reason, description });
   }
@@ -99,7 +99,7 @@ export class StrictObject {
 }
 
 /** Notes every id that an earlier row already has; `what` is the field of the list and `of` the field of the id. */
-export function noteDuplicates(ids: readonly string[], list: string, field: string, problems: FieldViolation[]): void {
+export function noteDuplicates(ids: readonly string[], list: string, field: string, problems: FoundViolation[]): void {
   const first = new Map<string, number>();
   ids.forEach((id, index) => {
     const earlier = first.get(id);

@@ -1,4 +1,4 @@
-import { createHmac, createPrivateKey, sign, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, sign, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 /** The scheduler's identity key: signs lease offers, so that neither dispatch nor Redis can forge work. */
@@ -13,11 +13,5 @@ export class SchedulerKey {
 
   sign(bytes: Uint8Array): Buffer {
     return sign(null, bytes, this.key);
-  }
-
-  /** A secret for page tokens that all replicas of this service share without another file. */
-  pageTokenSecret(): Uint8Array {
-    const key = this.key.export({ format: 'der', type: 'pkcs8' });
-    return createHmac('sha256', key).update('daya.scheduler page tokens').digest();
   }
 }

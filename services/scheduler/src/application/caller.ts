@@ -1,6 +1,5 @@
-import { DomainError, refuseInvalid, type Caller } from '@daya/kernel';
+import { DomainError, isUuid, refuseInvalid, type Caller } from '@daya/kernel';
 import type { Violations } from '../domain/violations';
-import { isUuid } from '../domain/violations';
 
 export const REQUEST_ID_LENGTH_MAX = 64;
 

@@ -26,7 +26,6 @@ export class ReadJobs {
   }
 
   list(caller: Caller, filter: JobFilter): Promise<Job[]> {
-    if (filter.projectId !== undefined) requireId('project_id', filter.projectId);
     return this.queries.jobs(scopeOf(caller), filter);
   }
 

@@ -1,4 +1,4 @@
-import { refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { refuseInvalid, type FoundViolation } from '@daya/kernel';
 import { endRun, restartedEnd } from '../domain/run-end';
 import { isEnded, type StopReason } from '../domain/lease';
 import type { LiveLease } from '../domain/lease-book';
@@ -109,7 +109,7 @@ function isForgotten(lease: LiveLease, { leases, receiveTime }: NodeHeartbeat): 
   return (lease.acceptAtMs ?? lease.grantAtMs) < receiveTime.getTime();
 }
 
-function validate(heartbeats: readonly NodeHeartbeat[]): FieldViolation[] {
+function validate(heartbeats: readonly NodeHeartbeat[]): FoundViolation[] {
   const envelope = new Violations();
   if (!envelope.count('heartbeats', heartbeats.length, 1, HEARTBEATS_MAX)) return envelope.list;
   return heartbeats.flatMap(({ nodeId, leases }, index) => {

@@ -38,7 +38,7 @@ export class ReportLeases {
   private remember({ runs, requeued }: Applied, reports: readonly LeaseReport[]): void {
     for (const run of runs) {
       this.state.apply(run);
-      if (isProvidersFault(run)) this.state.penalise(run.terms.nodeId);
+      if (deservesPause(run)) this.state.penalise(run.terms.nodeId);
       else if (run.state === 'RUNNING' || run.state === 'SUCCEEDED') this.state.forgive(run.terms.nodeId);
     }
     for (const { leaseId, body, receiveTime } of reports) {
@@ -50,7 +50,9 @@ export class ReportLeases {
   }
 }
 
-const isProvidersFault = (run: Run): boolean => isEnded(run) && run.fault === 'PROVIDER' && run.state !== 'LOST';
+/** Whoever refuses is not asked again at once, whatever the reason; only a provider's fault counts in its reliability. */
+const deservesPause = (run: Run): boolean =>
+  run.state === 'REFUSED' || (isEnded(run) && run.fault === 'PROVIDER' && run.state !== 'LOST');
 
 async function applyReports(
   tx: Transaction,

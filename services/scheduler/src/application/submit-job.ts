@@ -1,4 +1,4 @@
-import { DomainError, notFound, refuseInvalid, type Caller, type FieldViolation } from '@daya/kernel';
+import { DomainError, notFound, refuseInvalid, type Caller, type FoundViolation } from '@daya/kernel';
 import type { Job } from '../domain/job';
 import type { JobSpecInput } from '../domain/job-spec';
 import type { Quote } from '../domain/quote';
@@ -136,7 +136,7 @@ const keyOf = (organisationId: string, { requestId }: SubmitJobCommand, content:
 });
 
 /** What is wrong around the specification; with neither it nor a quote, or with both, something is. */
-function violationsOf({ requestId, projectId, quoteId, spec }: SubmitJobCommand): readonly FieldViolation[] {
+function violationsOf({ requestId, projectId, quoteId, spec }: SubmitJobCommand): readonly FoundViolation[] {
   const found = new Violations();
   requireRequestId(found, requestId);
   const one = (quoteId === '') !== (spec === undefined);

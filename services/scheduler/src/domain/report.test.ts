@@ -157,11 +157,26 @@ test('a task is tried again as its policy and the fault say', () => {
   expect(after(ended('IMAGE_NOT_FOUND'), aTask(), 10)).toBe('FAILED IMAGE_NOT_FOUND');
   expect(after(ended('START_FAILED'))).toBe('QUEUED START_FAILED');
   expect(after(ended('FENCED'), aTask({ faultCount: FAULTS_PER_TASK_MAX }))).toBe('FAILED PROVIDER_FAULTS_EXHAUSTED');
-  expect(after(endRun(aRun(), refusedEnd('GPU_BUSY'), at(1)))).toBe('QUEUED GPU_BUSY');
   const lost = endRun(aRun({ state: 'RUNNING', startTime: at(0) }), lostEnd(), at(1_000));
   expect(after(lost)).toBe('QUEUED NODE_LOST');
   expect(after(lost, aTask({ lostCount: LOST_PER_TASK_MAX }))).toBe('FAILED NODES_LOST_EXHAUSTED');
   expect(after(ended('EXITED'), aTask({ state: 'CANCELLED' }))).toBe('CANCELLED');
+});
+
+test.each([
+  ['DRAINING', 'PLATFORM', 'QUEUED DRAINING'],
+  ['GPU_BUSY', 'PLATFORM', 'QUEUED GPU_BUSY'],
+  ['STALE_TOKEN', 'PLATFORM', 'QUEUED STALE_TOKEN'],
+  ['OFFER_EXPIRED', 'PLATFORM', 'QUEUED OFFER_EXPIRED'],
+  ['GPU_UNKNOWN', 'PROVIDER', 'QUEUED GPU_UNKNOWN'],
+  ['RESOURCES_EXCEEDED', 'PROVIDER', 'QUEUED RESOURCES_EXCEEDED'],
+  ['OFFER_INVALID', 'PLATFORM', 'FAILED OFFER_INVALID'],
+  ['REGISTRY_UNAVAILABLE', 'PLATFORM', 'FAILED REGISTRY_UNAVAILABLE'],
+])('a refusal for %s is the fault of the %s; a task that was spoiled often is then %s', (reason, fault, next) => {
+  const run = endRun(aRun(), refusedEnd(reason), at(1));
+  expect(run.fault).toBe(fault);
+  expect(after(run)).toBe(`QUEUED ${reason}`);
+  expect(after(run, aTask({ faultCount: FAULTS_PER_TASK_MAX }))).toBe(next);
 });
 
 test('the customer’s runs share one budget; the provider’s spoiled ones cost nothing of it', () => {

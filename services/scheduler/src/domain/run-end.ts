@@ -4,7 +4,7 @@ import { isEnded, type Run, type RunEnd } from './lease';
 import type { Fault, RunState } from './states';
 import { moved, RUN_NEXT } from './states';
 
-/** Runs that the provider's machine or agent spoiled, per task. */
+/** Runs that a machine, an agent or the platform spoiled, per task. */
 export const FAULTS_PER_TASK_MAX = 5;
 /** Runs whose node fell silent, per task. */
 export const LOST_PER_TASK_MAX = 20;
@@ -15,6 +15,10 @@ const RUN_MS_MIN = 1_000;
 const CUSTOMER_REASONS = ['OOM', 'OOM_CHILD', 'DISK_FULL', 'DEADLINE', 'OUTPUT_INVALID'];
 /** No other node would find them either. */
 const IMAGE_REASONS = ['IMAGE_NOT_FOUND', 'IMAGE_INVALID', 'INPUT_INVALID'];
+/** Refusals of a node that does its duty: it was offered too late, in a race, or while its owner wanted it back. */
+const POLITE_REFUSALS = ['DRAINING', 'GPU_BUSY', 'STALE_TOKEN', 'OFFER_EXPIRED'];
+/** Refusals that any node would repeat: the offer itself cannot be run. */
+const OFFER_REFUSALS = ['OFFER_INVALID', 'REGISTRY_UNAVAILABLE'];
 const PROVIDER_REASONS = ['START_FAILED', 'AGENT_RESTARTED', 'FENCED', 'NODE_LOST'];
 export const EXIT_REASONS = [
   'EXITED',
@@ -43,7 +47,11 @@ export function endOfExit(reason: string, exitCode: number): RunEnd {
 
 export const lostEnd = (): RunEnd => end('LOST', 'NODE_LOST', 'PROVIDER');
 export const unansweredEnd = (): RunEnd => end('REFUSED', 'OFFER_UNANSWERED', 'PROVIDER');
-export const refusedEnd = (reason: string): RunEnd => end('REFUSED', reason, 'PROVIDER');
+/** What an agent's Refused report means; a reason that names neither the moment nor the offer is the provider's fault. */
+export function refusedEnd(reason: string): RunEnd {
+  const innocent = POLITE_REFUSALS.includes(reason) || OFFER_REFUSALS.includes(reason);
+  return end('REFUSED', reason, innocent ? 'PLATFORM' : 'PROVIDER');
+}
 export const cancelledEnd = (): RunEnd => end('CANCELLED', 'CANCELLED', 'NONE');
 export const restartedEnd = (): RunEnd => end('FAILED', 'AGENT_RESTARTED', 'PROVIDER');
 
@@ -86,17 +94,22 @@ function counted(task: Task, run: Run): Task {
     ...task,
     usedMs: task.usedMs + budgetMs(run),
     failureCount: task.failureCount + customer,
-    faultCount: task.faultCount + (run.state === 'FAILED' && customer === 0 ? 1 : 0),
+    faultCount: task.faultCount + (isSpoiled(run) ? 1 : 0),
     lostCount: task.lostCount + (run.state === 'LOST' ? 1 : 0),
   };
 }
+
+/** A run that counts against its task's patience with others; a node that politely said no does not. */
+const isSpoiled = ({ state, fault, reason }: Run): boolean =>
+  (state === 'FAILED' && fault !== 'CUSTOMER') || (state === 'REFUSED' && OFFER_REFUSALS.includes(reason));
 
 /** Why no further run can help; undefined when one may. */
 function whyHopeless(task: Task, run: Run, { spec }: Pick<Job, 'spec'>): string | undefined {
   if (IMAGE_REASONS.includes(run.reason)) return run.reason;
   if (task.failureCount > spec.maxRetries) return run.reason;
   if (remainingMs(spec, task) < RUN_MS_MIN) return 'DEADLINE';
-  if (task.faultCount > FAULTS_PER_TASK_MAX) return 'PROVIDER_FAULTS_EXHAUSTED';
+  if (task.faultCount > FAULTS_PER_TASK_MAX)
+    return OFFER_REFUSALS.includes(run.reason) ? run.reason : 'PROVIDER_FAULTS_EXHAUSTED';
   if (task.lostCount > LOST_PER_TASK_MAX) return 'NODES_LOST_EXHAUSTED';
   return undefined;
 }

@@ -1,8 +1,8 @@
-import type { FieldViolation } from '@daya/kernel';
+import { isUuid, type FoundViolation } from '@daya/kernel';
 import type { LeaseReport } from './report';
 import { EXIT_REASONS } from './run-end';
 import { isRelativePath, SPEC_LIMITS } from './validate-spec';
-import { isUuid, Violations } from './violations';
+import { Violations } from './violations';
 
 export const REPORT_LIMITS = {
   reportsMax: 256,
@@ -17,7 +17,7 @@ const SHA256 = /^[0-9a-f]{64}$/;
 const REASON = /^[A-Z][A-Z0-9_]*$/;
 
 /** Every violated field of every report, by its index. */
-export function validateReports(reports: readonly LeaseReport[]): FieldViolation[] {
+export function validateReports(reports: readonly LeaseReport[]): FoundViolation[] {
   const envelope = new Violations();
   if (!envelope.count('reports', reports.length, 1, REPORT_LIMITS.reportsMax)) return envelope.list;
   return reports.flatMap((report, index) => {
@@ -47,7 +47,7 @@ function checkExit(found: Violations, exit: Extract<LeaseReport['body'], { kind:
   found.check(
     'exited.reason',
     EXIT_REASONS.some((known) => known === exit.reason),
-    'UNKNOWN',
+    'UNKNOWN_VALUE',
     `must be one of ${EXIT_REASONS.join(', ')}`,
   );
   found.check('exited.cumulative_ms', exit.cumulativeMs >= 0n, 'OUT_OF_RANGE', 'must not be negative');
@@ -65,7 +65,7 @@ function checkExit(found: Violations, exit: Extract<LeaseReport['body'], { kind:
 }
 
 /** Violations of a list of ids. */
-export function validateIds(field: string, ids: readonly string[], max: number): FieldViolation[] {
+export function validateIds(field: string, ids: readonly string[], max: number): FoundViolation[] {
   const found = new Violations();
   if (!found.count(field, ids.length, 1, max)) return found.list;
   ids.forEach((id, index) => found.check(`${field}[${index}]`, isUuid(id), 'MALFORMED', 'must be a lower-case UUID'));

@@ -18,7 +18,7 @@ const many = (count: number): string[] => Array.from({ length: count }, () => 'x
 test.each<[string, Partial<JobSpecInput>]>([
   ['spec.image', { image: undefined }],
   ['spec.image.digest', { image: { reference: '', digest: 'sha256:00' } }],
-  ['spec.image.reference', { image: { reference: 'docker.io/library/x:latest', digest: `sha256:${'0a'.repeat(32)}` } }],
+  ['spec.image.reference', { image: { reference: 'docker.io/library/x', digest: `sha256:${'0a'.repeat(32)}` } }],
   ['spec.command', { command: [] }],
   ['spec.command', { command: many(SPEC_LIMITS.commandWordsMax + 1) }],
   ['spec.command[0]', { command: ['x'.repeat(SPEC_LIMITS.commandWordLengthMax + 1)] }],
@@ -69,7 +69,7 @@ test('all violations come at once, and defaults are filled in', () => {
     'spec.task_count',
     'spec.max_run_seconds',
   ]);
-  const around = [{ field: 'request_id', reason: 'REQUIRED', description: '' }];
+  const around = [{ field: 'request_id', reason: 'REQUIRED', description: '' } as const];
   for (const [input, field] of [
     [undefined, 'spec'],
     [aSpecInput({ command: [] }), 'spec.command'],

@@ -1,4 +1,4 @@
-import { mapPath, refuseInvalid, type FieldViolation } from '@daya/kernel';
+import { mapPath, refuseInvalid, type FoundViolation } from '@daya/kernel';
 import type { FinalTask, InputArtifact, JobSpec, JobSpecInput, NetworkAccess, Requirements, Secret } from './job-spec';
 import { Violations } from './violations';
 
@@ -25,7 +25,6 @@ export const SPEC_LIMITS = {
   scratchMibMax: 16_777_216,
   regionsMax: 32,
   priceMicrosMax: 1_000_000_000n,
-  imageReferenceLengthMax: 512,
 } as const;
 
 const DEFAULTS = { taskCount: 1, gpuCount: 1, cpuMilli: 1_000, memoryMib: 512, scratchMib: 256 } as const;
@@ -46,8 +45,6 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const LABEL_KEY = /^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$/;
-/** A repository of an OCI registry: host, optional port, path; never a tag or a scheme. */
-const REPOSITORY = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+$/;
 const MODEL_ID = /^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$/;
 const REGION = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/;
 const NUL = '\0';
@@ -58,7 +55,7 @@ const NUL = '\0';
  */
 export function validateSpec(
   input: JobSpecInput | undefined,
-  others: readonly FieldViolation[] = [],
+  others: readonly FoundViolation[] = [],
 ): { spec: JobSpec; secrets: readonly Secret[] } {
   if (input === undefined) throwMissing(others);
   const found = new Violations('spec');
@@ -76,7 +73,7 @@ export function validateSpec(
   found.check(
     'network',
     ['NONE', 'INTERNET', 'UNSPECIFIED'].includes(input.network),
-    'UNKNOWN',
+    'UNKNOWN_VALUE',
     'must be NONE or INTERNET',
   );
   checkLabels(found, input.labels);
@@ -85,7 +82,7 @@ export function validateSpec(
   return { spec: normalise(input, requirements), secrets: input.secrets };
 }
 
-function throwMissing(others: readonly FieldViolation[]): never {
+function throwMissing(others: readonly FoundViolation[]): never {
   refuseInvalid([...others, { field: 'spec', reason: 'REQUIRED', description: 'must be set' }]);
   throw new Error('unreachable');
 }
@@ -122,10 +119,13 @@ function normalise(input: JobSpecInput, requirements: Requirements): JobSpec {
 function checkImage(found: Violations, image: JobSpecInput['image']): void {
   if (!image) return found.add('image', 'REQUIRED', 'must be set');
   found.check('image.digest', DIGEST.test(image.digest), 'MALFORMED', 'must be sha256: and 64 hexadecimal digits');
-  found.length('image.reference', image.reference, 0, SPEC_LIMITS.imageReferenceLengthMax);
-  const named =
-    image.reference === '' || REPOSITORY.test(image.reference.slice(0, SPEC_LIMITS.imageReferenceLengthMax));
-  found.check('image.reference', named, 'MALFORMED', 'must be empty or a repository without a tag');
+  // No agent pulls from a registry yet: said here, before anybody quotes, pays or is offered the job.
+  found.check(
+    'image.reference',
+    image.reference === '',
+    'NOT_SUPPORTED',
+    'images come from the platform’s own store: upload the image and leave this empty',
+  );
 }
 
 function checkCommand(found: Violations, field: string, command: readonly string[]): void {
@@ -137,12 +137,7 @@ function checkEnv(found: Violations, field: string, env: Readonly<Record<string,
   const entries = Object.entries(env);
   if (!found.count(field, entries.length, 0, SPEC_LIMITS.envEntriesMax)) return;
   for (const [name, value] of entries) {
-    found.check(
-      field,
-      VARIABLE_NAME.test(name),
-      'MALFORMED_KEY',
-      'names are letters, digits and underscores, at most 128',
-    );
+    found.check(field, VARIABLE_NAME.test(name), 'MALFORMED', 'names are letters, digits and underscores, at most 128');
     checkText(found, mapPath(field, name), value, SPEC_LIMITS.envValueLengthMax);
   }
 }
@@ -213,7 +208,7 @@ function checkLabels(found: Violations, labels: Readonly<Record<string, string>>
   const entries = Object.entries(labels);
   if (!found.count('labels', entries.length, 0, SPEC_LIMITS.labelsMax)) return;
   for (const [key, value] of entries) {
-    found.check('labels', LABEL_KEY.test(key), 'MALFORMED_KEY', 'keys are lower-case words of at most 63 characters');
+    found.check('labels', LABEL_KEY.test(key), 'MALFORMED', 'keys are lower-case words of at most 63 characters');
     checkText(found, mapPath('labels', key), value, SPEC_LIMITS.labelValueLengthMax);
   }
 }

@@ -1,4 +1,5 @@
-import { isUuid, Violations } from './violations';
+import { isUuid } from '@daya/kernel';
+import { Violations } from './violations';
 
 const ID = '0190a5f0-0000-7000-8000-00000000abcd';
 

@@ -1,21 +1,17 @@
-import type { FieldViolation } from '@daya/kernel';
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-export const isUuid = (text: string): boolean => UUID.test(text);
+import { isUuid, type FieldReason, type FoundViolation } from '@daya/kernel';
 
 /** Collects every violated field of one message; field names start with the message's own path. */
 export class Violations {
-  readonly list: FieldViolation[] = [];
+  readonly list: FoundViolation[] = [];
 
   constructor(private readonly path = '') {}
 
-  add(field: string, reason: string, description: string): void {
+  add(field: string, reason: FieldReason, description: string): void {
     this.list.push({ field: this.path === '' ? field : `${this.path}.${field}`, reason, description });
   }
 
   /** Returns whether the field passed. */
-  check(field: string, passed: boolean, reason: string, description: string): boolean {
+  check(field: string, passed: boolean, reason: FieldReason, description: string): boolean {
     if (!passed) this.add(field, reason, description);
     return passed;
   }

@@ -88,14 +88,16 @@ export class BillingController implements GrpcHandlers<typeof BillingServiceServ
   }
 
   async listInvoices(request: proto.ListInvoicesRequest, { caller }: CallContext): Promise<proto.ListInvoicesResponse> {
-    new FieldChecks().optionalUuid('job_id', request.jobId).refuse();
+    const checks = new FieldChecks().optionalUuid('job_id', request.jobId);
     const list = `invoices/${request.jobId}`;
-    const { rows, next } = await this.read.invoices(caller, request.jobId, this.pages.read(request, list));
+    const page = this.pages.read(request, list, { checks });
+    const { rows, next } = await this.read.invoices(caller, request.jobId, page);
     return { invoices: rows.map(toProtoInvoice), nextPageToken: this.pages.write(next, list) };
   }
 
   async getTrialBalance(request: proto.GetTrialBalanceRequest): Promise<proto.GetTrialBalanceResponse> {
-    const { rows, next, sums } = await this.read.trialBalance(this.pages.read(request, 'trial-balance', TRIAL_LIMITS));
+    const page = this.pages.read(request, 'trial-balance', { limits: TRIAL_LIMITS });
+    const { rows, next, sums } = await this.read.trialBalance(page);
     return {
       accounts: rows.map(toProtoBalance),
       nextPageToken: this.pages.write(next, 'trial-balance'),

@@ -20,9 +20,11 @@ const GPU_MILLI_MAX = 64_000;
 /** Thirty days. */
 const RUN_SECONDS_MAX = 2_592_000;
 const BANK_REFERENCE_LENGTH_MAX = 140;
+/** Quotes are stored under the request id that asked for them. */
+const QUOTE_ID_LENGTH_MAX = 64;
 
 export function fromProtoPriceQuote({ requestId, organisationId, tasks }: PriceQuoteRequest): PriceQuoteCommand {
-  const checks = new FieldChecks().requestId('request_id', requestId).uuid('organisation_id', organisationId);
+  const checks = new FieldChecks().requestId(requestId).uuid('organisation_id', organisationId);
   checks.count('tasks', tasks.length, 1, QUOTE_TASKS_MAX);
   tasks.slice(0, QUOTE_TASKS_MAX).forEach((task, index) => checkTask(checks, `tasks[${index}]`, task));
   checks.refuse();
@@ -39,18 +41,20 @@ function checkTask(checks: FieldChecks, at: string, task: TaskPrice): void {
 
 export function fromProtoPlaceHold({ requestId, organisationId, jobId, quote }: PlaceHoldRequest): PlaceHoldCommand {
   const checks = new FieldChecks()
-    .requestId('request_id', requestId)
+    .requestId(requestId)
     .uuid('organisation_id', organisationId)
     .uuid('job_id', jobId)
     .present('quote', quote);
-  if (requestId !== jobId) checks.add('request_id', 'MISMATCH', 'must be the job’s id');
+  if (requestId !== jobId) checks.add('request_id', 'CONFLICT', 'must be the job’s id');
   if (quote !== undefined) checkQuote(checks, quote);
   checks.refuse();
   return { requestId, organisationId, jobId, quote: fromProtoQuote(quote as ProtoPricedQuote) };
 }
 
 function checkQuote(checks: FieldChecks, quote: ProtoPricedQuote): void {
-  checks.requestId('quote.quote_id', quote.quoteId).count('quote.lines', quote.lines.length, 1, QUOTE_TASKS_MAX);
+  checks
+    .text('quote.quote_id', quote.quoteId, QUOTE_ID_LENGTH_MAX)
+    .count('quote.lines', quote.lines.length, 1, QUOTE_TASKS_MAX);
   checks
     .range('quote.total_micros', quote.totalMicros, 0n, 2n ** 63n - 1n)
     .range('quote.fee_bps', quote.feeBps, 0, 10_000);
@@ -69,7 +73,7 @@ function fromProtoQuote({
 }
 
 export function fromProtoReleaseHold({ requestId, jobId }: ReleaseHoldRequest, service: string): ReleaseHoldCommand {
-  new FieldChecks().requestId('request_id', requestId).uuid('job_id', jobId).refuse();
+  new FieldChecks().requestId(requestId).uuid('job_id', jobId).refuse();
   return { service, requestId, jobId };
 }
 
@@ -77,7 +81,7 @@ export function fromProtoReleaseHold({ requestId, jobId }: ReleaseHoldRequest, s
 export function fromProtoDeposit(request: RecordDepositRequest, operatorId: string): RecordDepositCommand {
   const { requestId, organisationId, amount, bankReference } = request;
   const checks = new FieldChecks()
-    .requestId('request_id', requestId)
+    .requestId(requestId)
     .uuid('organisation_id', organisationId)
     .present('amount', amount)
     .text('bank_reference', bankReference, BANK_REFERENCE_LENGTH_MAX);

@@ -1,12 +1,11 @@
 import { UnrecoverableError, Worker, type Job } from 'bullmq';
 import { BullMQOtel } from 'bullmq-otel';
 import { Redis } from 'ioredis';
-import { DomainError, type ErrorKind } from '@daya/kernel';
+import { DomainError, type ErrorKind, isUuid } from '@daya/kernel';
 import type { Logger } from '@daya/nest';
 import type { DeliverOrders } from '../../application/deliver-orders';
 import { OFFERS_PER_CALL_MAX } from '../../domain/limits';
 import { queueNames } from '../../domain/queue-names';
-import { isUuid } from '../../domain/shapes';
 
 /** Equal everywhere: a worker that dies leaves a stalled-check key with its own interval, which the next one waits for. */
 export const LOCK_MS = 30_000;

@@ -1,6 +1,6 @@
+import { isUuid } from '@daya/kernel';
 import { join } from 'node:path';
 import { AgentBoots } from '../../application/ports';
-import { isUuid } from '../../domain/shapes';
 import { LruMap } from './lru-map';
 import { shardOf } from './permit-folder';
 import { readIfThere, writeWhole } from './small-files';

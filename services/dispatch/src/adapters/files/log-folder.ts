@@ -1,8 +1,8 @@
+import { isUuid } from '@daya/kernel';
 import { appendFile, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunLogs } from '../../application/ports';
 import { EMPTY_LOG, type LogWrite, type RunLog } from '../../domain/run-log';
-import { isUuid } from '../../domain/shapes';
 import { LruMap } from './lru-map';
 import { shardOf } from './permit-folder';
 import { isMissing, readIfThere, writeWhole } from './small-files';

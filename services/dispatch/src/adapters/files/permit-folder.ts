@@ -1,10 +1,10 @@
 import { appendFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DomainError } from '@daya/kernel';
+import { DomainError, isUuid } from '@daya/kernel';
 import { LeasePermits } from '../../application/ports';
 import type { LeasePermit } from '../../domain/lease-permit';
 import { UPLOADS_PER_LEASE_MAX } from '../../domain/limits';
-import { isSha256, isUuid } from '../../domain/shapes';
+import { isSha256 } from '../../domain/shapes';
 import { LruMap } from './lru-map';
 import { isMissing, readIfThere, writeWhole } from './small-files';
 

@@ -14,9 +14,9 @@ export class MeteringController implements GrpcHandlers<typeof MeteringServiceSe
   ) {}
 
   async listUsage(request: proto.ListUsageRequest, { caller }: CallContext): Promise<proto.ListUsageResponse> {
-    new FieldChecks().uuid('job_id', request.jobId).refuse();
+    const checks = new FieldChecks().uuid('job_id', request.jobId);
     const list = `usage/${request.jobId}`;
-    const { rows, next } = await this.read.usage(caller, request.jobId, this.pages.read(request, list));
+    const { rows, next } = await this.read.usage(caller, request.jobId, this.pages.read(request, list, { checks }));
     return { usage: rows.map(toProtoUsage), nextPageToken: this.pages.write(next, list) };
   }
 
@@ -29,9 +29,9 @@ export class MeteringController implements GrpcHandlers<typeof MeteringServiceSe
   }
 
   async listRefusedTicks(request: proto.ListRefusedTicksRequest): Promise<proto.ListRefusedTicksResponse> {
-    new FieldChecks().optionalUuid('node_id', request.nodeId).refuse();
+    const checks = new FieldChecks().optionalUuid('node_id', request.nodeId);
     const list = `refused-ticks/${request.nodeId}`;
-    const { rows, next } = await this.read.refusedTicks(request.nodeId, this.pages.read(request, list));
+    const { rows, next } = await this.read.refusedTicks(request.nodeId, this.pages.read(request, list, { checks }));
     return { ticks: rows.map(toProtoRefusedTick), nextPageToken: this.pages.write(next, list) };
   }
 }

@@ -1,9 +1,10 @@
+import { PageTokens } from '@daya/postgres';
 import { GrpcService, type CallContext, type GrpcHandlers, type RequestOf } from '@daya/nest';
 import { OfferServiceService } from '@daya/proto/registry';
+import { Fields } from '../../domain/fields';
 import { ReadRegistry } from '../../application/read-registry';
 import { toProtoGpuModel, toProtoOffer } from '../proto/market';
 import { listPage } from './list-pages';
-import { PageTokens } from './page-tokens';
 import { MarketUseCases } from './use-cases';
 
 type Rpc = typeof OfferServiceService;
@@ -29,6 +30,7 @@ export class OfferController implements GrpcHandlers<Rpc> {
     const list = {
       name: 'offers',
       filter: [gpuModelId, region],
+      checks: new Fields().optionalSlug('gpu_model_id', gpuModelId).optionalSlug('region', region),
       load: this.read.offers(caller, { gpuModelId, region }),
     };
     const { rows, nextPageToken } = await listPage(this.tokens, caller, request, list, toProtoOffer);

@@ -1,4 +1,5 @@
 import { toTimestamp } from '@daya/proto';
+import { PageTokens } from '@daya/postgres';
 import { GrpcService, type CallContext, type GrpcHandlers, type RequestOf } from '@daya/nest';
 import { OrganisationServiceService } from '@daya/proto/registry';
 import { ReadRegistry } from '../../application/read-registry';
@@ -6,7 +7,6 @@ import { ORGANISATION_KIND, wordOf } from '../proto/enums';
 import { toProtoApiKey, toProtoMember, toProtoOrganisation, toProtoProject, toProtoTeam } from '../proto/organisations';
 import { fromProtoTime } from '../proto/times';
 import { listPage } from './list-pages';
-import { PageTokens } from './page-tokens';
 import { OrganisationUseCases } from './use-cases';
 
 type Rpc = typeof OrganisationServiceService;

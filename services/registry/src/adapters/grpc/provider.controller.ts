@@ -1,3 +1,4 @@
+import { PageTokens } from '@daya/postgres';
 import { GrpcService, type CallContext, type GrpcHandlers, type RequestOf } from '@daya/nest';
 import { toTimestamp } from '@daya/proto';
 import { ProviderServiceService } from '@daya/proto/registry';
@@ -7,7 +8,6 @@ import { CONNECTIVITY, OWNER_REASON, PROVIDER_KIND, wordOf } from '../proto/enum
 import { fromProtoInventory, toProtoNode, toProtoProvider } from '../proto/fleet';
 import { fromProtoTime } from '../proto/times';
 import { listPage } from './list-pages';
-import { PageTokens } from './page-tokens';
 import { FleetUseCases } from './use-cases';
 
 type Rpc = typeof ProviderServiceService;

@@ -1,4 +1,6 @@
+import { FieldChecks } from '@daya/kernel';
 import { GrpcService, type CallContext, type GrpcHandlers } from '@daya/nest';
+import { PageTokens } from '@daya/postgres';
 import {
   RewardsServiceService,
   type GetEpochRequest,
@@ -11,8 +13,9 @@ import {
   type ListRewardsResponse,
 } from '@daya/proto/rewards';
 import { ReadEpochs } from '../../application/read-epochs';
+import { REWARD_ASSETS } from '../../domain/epoch-inputs';
 import { toProtoEpoch, toProtoReward } from '../proto';
-import { PageTokens, RequestFields, toEpochCursor } from './requests';
+import { ACCOUNT_LENGTH_MAX, assetOf, checkEpoch, epochOf, toEpochCursor } from './requests';
 
 @GrpcService(RewardsServiceService, [ReadEpochs, PageTokens])
 export class RewardsController implements GrpcHandlers<typeof RewardsServiceService> {
@@ -22,56 +25,39 @@ export class RewardsController implements GrpcHandlers<typeof RewardsServiceServ
   ) {}
 
   async getEpoch(request: GetEpochRequest, { caller }: CallContext): Promise<GetEpochResponse> {
-    const fields = new RequestFields();
-    const [number, asset] = [fields.number(request.number), fields.asset(request.asset)];
-    fields.refuse();
-    return { epoch: toProtoEpoch(await this.read.epoch(caller, asset, number)) };
+    checkEpoch(request).refuse();
+    return { epoch: toProtoEpoch(await this.read.epoch(caller, ...epochOf(request))) };
   }
 
   async listEpochs(request: ListEpochsRequest, { caller }: CallContext): Promise<ListEpochsResponse> {
-    const fields = new RequestFields();
-    const limit = fields.pageSize(request.pageSize);
-    const token = fields.pageToken(request.pageToken);
-    const asset = request.asset === '' ? undefined : fields.asset(request.asset);
-    fields.refuse();
+    const asset = assetOf(request.asset);
+    const checks = new FieldChecks();
+    if (request.asset !== '') checks.known('asset', asset, REWARD_ASSETS);
     const list = `epochs/${request.asset}`;
-    const rows = await this.read.epochs(caller, asset, toEpochCursor(this.tokens.decode(list, token)), limit + 1);
-    const page = rows.slice(0, limit);
-    const last = rows.length > limit ? page.at(-1) : undefined;
-    return {
-      epochs: page.map(toProtoEpoch),
-      nextPageToken:
-        last === undefined ? '' : this.tokens.encode(list, { number: last.number.toString(), asset: last.asset }),
-    };
+    const { size, after } = this.tokens.read(request, list, { checks });
+    const rows = await this.read.epochs(caller, asset, toEpochCursor(after), size + 1);
+    const page = rows.slice(0, size);
+    const last = rows.length > size ? page.at(-1) : undefined;
+    const cursor = last && { number: last.number.toString(), asset: last.asset };
+    return { epochs: page.map(toProtoEpoch), nextPageToken: this.tokens.write(cursor, list) };
   }
 
   async listRewards(request: ListRewardsRequest, { caller }: CallContext): Promise<ListRewardsResponse> {
-    const fields = new RequestFields();
-    const [number, asset] = [fields.number(request.number), fields.asset(request.asset)];
-    const [limit, token] = [fields.pageSize(request.pageSize), fields.pageToken(request.pageToken)];
-    fields.refuse();
-    const list = `rewards/${asset}/${number}`;
-    const rows = await this.read.rewards(
-      caller,
-      asset,
-      number,
-      this.tokens.decode(list, token)?.['account'] ?? '',
-      limit + 1,
-    );
-    const page = rows.slice(0, limit);
-    const last = rows.length > limit ? page.at(-1) : undefined;
+    const list = `rewards/${request.asset}/${request.number}`;
+    const { size, after } = this.tokens.read(request, list, { checks: checkEpoch(request) });
+    const [asset, number] = epochOf(request);
+    const rows = await this.read.rewards(caller, asset, number, after?.['account'] ?? '', size + 1);
+    const page = rows.slice(0, size);
+    const last = rows.length > size ? page.at(-1) : undefined;
     return {
       rewards: page.map((row) => toProtoReward(asset, number, row)),
-      nextPageToken: last === undefined ? '' : this.tokens.encode(list, { account: last.account }),
+      nextPageToken: this.tokens.write(last && { account: last.account }, list),
     };
   }
 
   async getRewardProof(request: GetRewardProofRequest, { caller }: CallContext): Promise<GetRewardProofResponse> {
-    const fields = new RequestFields();
-    const [number, asset] = [fields.number(request.number), fields.asset(request.asset)];
-    const account = fields.account(request.account);
-    fields.refuse();
-    const { proof, ...rest } = await this.read.proof(caller, asset, number, account);
+    checkEpoch(request).text('account', request.account, ACCOUNT_LENGTH_MAX).refuse();
+    const { proof, ...rest } = await this.read.proof(caller, ...epochOf(request), request.account);
     return { ...rest, proof: [...proof] };
   }
 }

@@ -1,5 +1,6 @@
-import { IdGenerator, refuseInvalid } from '@daya/kernel';
+import { FieldChecks, IdGenerator } from '@daya/kernel';
 import { GrpcService, type CallContext, type GrpcHandlers } from '@daya/nest';
+import { PageTokens } from '@daya/postgres';
 import type * as proto from '@daya/proto/scheduler';
 import { SchedulerServiceService } from '@daya/proto/scheduler';
 import { CancelJob } from '../../application/cancel-job';
@@ -10,7 +11,6 @@ import { SubmitJob } from '../../application/submit-job';
 import { toProtoExplanation, toProtoJob, toProtoJobView, toProtoQuote } from '../proto-jobs';
 import { fromProtoSpec } from '../proto-requests';
 import { fromProtoJobState } from '../proto-states';
-import { PageTokens } from './page-tokens';
 
 @GrpcService(SchedulerServiceService, [
   GetQuote,
@@ -66,18 +66,20 @@ export class SchedulerController implements GrpcHandlers<typeof SchedulerService
     { caller }: CallContext,
   ): Promise<proto.ListJobsResponse> {
     const wanted = fromProtoJobState(state);
-    if (wanted === null) refuseInvalid([{ field: 'state', reason: 'UNKNOWN', description: 'is not a state' }]);
-    const filter = `${projectId}|${wanted ?? ''}`;
-    const { size, before } = this.pages.read(page, filter);
+    const checks = new FieldChecks().optionalUuid('project_id', projectId);
+    checks.require(wanted !== null, 'state', 'UNKNOWN_VALUE', 'is not a state');
+    const filter = `jobs/${projectId}/${wanted ?? ''}`;
+    const { size, after } = this.pages.read(page, filter, { checks });
     const found = await this.jobs.list(caller, {
       projectId: projectId || undefined,
       state: wanted ?? undefined,
       limit: size + 1,
-      before,
+      before: after && { createTime: new Date(after['createTime'] ?? 0), jobId: after['jobId'] ?? '' },
     });
     const jobs = found.slice(0, size);
     const last = found.length > size ? jobs.at(-1) : undefined;
-    return { jobs: jobs.map((job) => toProtoJob(job)), nextPageToken: this.pages.write(last, filter) };
+    const cursor = last && { createTime: last.createTime.toISOString(), jobId: last.jobId };
+    return { jobs: jobs.map((job) => toProtoJob(job)), nextPageToken: this.pages.write(cursor, filter) };
   }
 
   async cancelJob(request: proto.CancelJobRequest, { caller }: CallContext): Promise<proto.CancelJobResponse> {

@@ -1,3 +1,4 @@
+import { isUuid } from '@daya/kernel';
 import { BatchConsumer, type Kafka, type PartitionEvent } from '@daya/messaging';
 import {
   NodeChanged,
@@ -12,7 +13,6 @@ import {
 import type { DataSource, EntityManager } from 'typeorm';
 import type { MarketState } from '../../application/market-state';
 import type { MarketNode, MarketOffer } from '../../domain/market';
-import { isUuid } from '../../domain/violations';
 
 export const MARKET_TOPICS = ['daya.registry.nodes', 'daya.registry.offers'] as const;
 export const MARKET_GROUP = 'scheduler.market';
