@@ -135,7 +135,7 @@ test('a lying agent gains at most what no second witness can see; an honest one 
   expect(truth.billedMs).toBeGreaterThanOrEqual(truth.livedMs * 0.98 - 50);
   expect(truth.billedMs).toBeLessThanOrEqual(truth.livedMs + scaled(10));
   // Twice the milliseconds is caught by the scheduler's witness. Running early and Exit late rest on the agent's word alone
-  // until challenges come (services/metering/README.md): their 5 s + 10 s are all that it gains.
+  // until challenges come (services/agent/README.md): their 5 s + 10 s are all that it gains.
   expect(lie.billedMs).toBeLessThanOrEqual(lie.livedMs + scaled(5) + scaled(10) + SLACK_MS);
   expect(lie.billedMs).toBeLessThan(lie.livedMs * 1.9);
 }, 180_000);

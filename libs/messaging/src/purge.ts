@@ -13,7 +13,7 @@ export interface PurgeOptions {
   readonly rowsMax?: number;
 }
 
-/** One bounded round of the daily clean-up: published outbox rows, old inbox marks, resolved parked events. For a sweeper. */
+/** One bounded round of the clean-up: published outbox rows, old inbox marks, resolved parked events. For a sweeper. */
 export async function purgeMessages(
   db: DataSource,
   options: PurgeOptions = {},

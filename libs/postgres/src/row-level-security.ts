@@ -26,18 +26,6 @@ export function enableRlsWhere(table: string, condition: string): string[] {
 /** Statements that hide a table from the scoped role altogether (consumers' projections, engine state). */
 export const systemOnly = (table: string): string[] => [`ALTER TABLE ${identifier(table)} ENABLE ROW LEVEL SECURITY`];
 
-/** Grants on everything the owner has made so far; `provisionDatabase` grants the same by default on what comes later. */
-export function grantSql(service: string): string[] {
-  const name = identifier(service);
-  const writers = `${name}, ${name}_system`;
-  return [
-    `GRANT USAGE ON SCHEMA public TO ${writers}, ${name}_audit`,
-    `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${writers}`,
-    `GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO ${writers}`,
-    `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${name}_audit`,
-  ];
-}
-
 /** Guards the few places where a name becomes part of a statement. */
 export function identifier(name: string): string {
   if (!IDENTIFIER.test(name)) throw new Error(`not an SQL identifier: ${name}`);

@@ -31,6 +31,7 @@ import { PostgresJobQueries } from './adapters/postgres/job-queries';
 import { PostgresMarketQueries } from './adapters/postgres/market-queries';
 import { MIGRATIONS } from './adapters/postgres/migrations';
 import { PostgresStore } from './adapters/postgres/postgres-store';
+import { MarketMetrics } from './adapters/prometheus-market';
 import { SchedulerKey } from './adapters/scheduler-key';
 import { WriterElection } from './adapters/writer-election';
 import { CheckBlob, RegisterBlob } from './application/blobs';
@@ -167,6 +168,7 @@ const peers = (config: Config) => {
 const background = (config: Config) => {
   const { sweepMs } = timersAt(config.TIMER_SCALE);
   return [
+    provide(MarketMetrics, [MarketState]),
     provideWith(
       WriterElection,
       ({ system: db }: DataSources, lead: Engine, kafka: Kafka, state: MarketState, load: LoadMarket, log: Logger) =>

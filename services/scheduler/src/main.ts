@@ -4,6 +4,7 @@ import { DataSources, migrate } from '@daya/postgres';
 import { BlobServiceService, LeaseServiceService, SchedulerServiceService } from '@daya/proto/scheduler';
 import { BullmqDoorbell } from './adapters/bullmq/bullmq-doorbell';
 import { MIGRATIONS } from './adapters/postgres/migrations';
+import { MarketMetrics } from './adapters/prometheus-market';
 import { WriterElection } from './adapters/writer-election';
 import { CONNECTIVITY_REPORTS, FUNDING_SWEEP, schedulerModule } from './app.module';
 import { configSchema, migrateSchema, type Config } from './config';
@@ -13,7 +14,7 @@ export const schedulerService = (config: Config): ServiceOptions => ({
   config,
   module: schedulerModule(config),
   grpc: [SchedulerServiceService, LeaseServiceService, BlobServiceService],
-  startables: [OutboxRelay, WriterElection, FUNDING_SWEEP, CONNECTIVITY_REPORTS, MessagePurge],
+  startables: [MarketMetrics, OutboxRelay, WriterElection, FUNDING_SWEEP, CONNECTIVITY_REPORTS, MessagePurge],
   ready: async (app) => {
     await app.get(DataSources, { strict: false }).system.query('SELECT 1');
   },

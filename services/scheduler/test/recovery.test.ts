@@ -1,8 +1,18 @@
 import { randomUUID } from 'node:crypto';
+import { metrics } from '@daya/nest';
 import { eventually, type TestService } from '@daya/testing';
 import { BOOT_TIMEOUT_MS, SchedulerHarness } from './harness';
 
 let market: SchedulerHarness;
+
+/** What /metrics says of the market, without the prefix. */
+const gauges = async (): Promise<Readonly<Record<string, number>>> =>
+  Object.fromEntries(
+    [...(await metrics.metrics()).matchAll(/^daya_scheduler_(\w+) (\S+)$/gm)].map(([, name, value]) => [
+      name,
+      Number(value),
+    ]),
+  );
 
 beforeAll(async () => {
   market = await SchedulerHarness.start({ TIMER_SCALE: '1' });
@@ -32,6 +42,29 @@ test(
     expect((await market.exit(offer)).outcome).toBe('LEASE_REPORT_OUTCOME_APPLIED');
     const next = await market.offered(member, second.jobId);
     expect(next.leaseToken).toBe(offer.leaseToken + 1n);
+  },
+  BOOT_TIMEOUT_MS,
+);
+
+test(
+  'a new scheduler takes nobody from the market that was online, and counts what it has',
+  async () => {
+    const node = await market.node();
+    const member = market.customer(10_000_000n);
+    await eventually(async () => {
+      const { rows } = await market.sql.query('SELECT 1 FROM node_liveness WHERE node_id = $1', [node.nodeId]);
+      expect(rows).toHaveLength(1);
+    });
+    market.silence(node);
+    await market.shutDown();
+    await market.boot();
+    const { jobId } = await market.submit(member);
+    await market.offered(member, jobId);
+    const { leading, available_nodes: available, known_nodes: known, open_leases: leases } = await gauges();
+    expect(leading).toBe(1);
+    expect(leases).toBeGreaterThan(0);
+    expect(available).toBeGreaterThan(0);
+    expect(known).toBeGreaterThanOrEqual(available!);
   },
   BOOT_TIMEOUT_MS,
 );

@@ -21,9 +21,9 @@ export const TENANTS = [
   {
     id: 'mask-lets-all-through',
     promise: 'an update changes what its mask may name, nothing else',
-    file: 'services/registry/src/domain/fields.ts',
-    old: `.filter((path) => !allowed.includes(path));`,
-    new: `.filter(() => false);`,
+    file: 'libs/kernel/src/field-checks.ts',
+    old: `      if (!allowed.includes(path))\n`,
+    new: `      if (allowed.length > FIELD_MASK_PATHS_MAX)\n`,
     tests: [
       { project: 'registry', files: 'src/domain' },
       { project: 'registry', files: 'test/offers', servers: true },

@@ -38,7 +38,10 @@ export interface RetryOptions {
 export const delayMs = (attempt: number, random: number): number =>
   Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt) * 2 * random;
 
-/** Repeats UNAVAILABLE only, within the deadline and the budget. Every Daya mutation has a request id, so that is safe. */
+/**
+ * Repeats UNAVAILABLE only, within the deadline and the budget. That is safe because every mutation has a request id, or
+ * another name under which its repetition is known (docs/adr/0016).
+ */
 export async function withRetries<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
   for (let tried = 0; ; tried += 1) {
     try {

@@ -4,7 +4,6 @@ import type {
   LeaseStop,
   Report,
   ReportOutcome,
-  ServerFrame,
   SignedBlock,
   SignedOffer,
 } from '../domain/frames';
@@ -196,9 +195,4 @@ export abstract class Counters {
   abstract streamEnded(reason: string): void;
   /** Something failed that nobody waits for. */
   abstract failed(what: string, error: unknown): void;
-}
-
-/** Where a session's frames go; the stream behind it. */
-export interface FrameSink {
-  send(frame: ServerFrame): void;
 }

@@ -7,8 +7,6 @@ export const MIB = 1_024 * KIB;
 export const PROTOCOL_VERSION = 1;
 export const PROTOCOL_VERSIONS_BACK = 2;
 
-/** One message of a stream of frames; the wrapper refuses larger ones before they are decoded. */
-export const FRAME_BYTES_MAX = 256 * KIB;
 export const LOG_CHUNK_BYTES_MAX = 32 * KIB;
 export const BLOB_CHUNK_BYTES_MAX = 128 * KIB;
 

@@ -23,8 +23,9 @@ export class LoadMarket {
     for (const offer of offers) this.state.market.putOffer(offer);
     for (const { nodeId, connectivity, sinceTime } of liveness) {
       this.state.heartbeats.seed(nodeId, connectivity, sinceTime.getTime(), nowMs);
-      // A reader has no heartbeats of its own and believes the writer's last word.
-      this.state.market.setAvailable(nodeId, !this.state.isLeading && connectivity === 'ONLINE');
+      // The last word is believed, by readers, who hear no heartbeats, and by a new writer until it would be suspect: a
+      // restart takes nobody from the market, and an offer to a node that died meanwhile costs one unanswered offer.
+      this.state.market.setAvailable(nodeId, connectivity === 'ONLINE');
     }
     for (const lease of leases) this.state.restore(lease, nowMs);
     this.state.tokens = tokens;

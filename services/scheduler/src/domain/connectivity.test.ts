@@ -16,6 +16,16 @@ test('silence makes a node suspect, then lost; one word makes it online again', 
   expect(nodes.get('eu/1')).toMatchObject({ connectivity: 'ONLINE', sinceMs: 80_000 });
 });
 
+test('after a start a node that was online stays so until it would be suspect; one that was lost stays lost', () => {
+  const nodes = heartbeats();
+  nodes.seed('eu/1', 'ONLINE', 0, 100_000);
+  nodes.seed('eu/2', 'SUSPECT', 0, 100_000);
+  nodes.seed('eu/3', 'LOST', 0, 100_000);
+  expect(nodes.review(100_000 + timers.suspectMs - 1)).toEqual([]);
+  expect(nodes.review(100_000 + timers.suspectMs)).toMatchObject([{ nodeId: 'eu/1', connectivity: 'SUSPECT' }]);
+  expect(nodes.review(100_000 + timers.leaseTtlMs).map(({ nodeId }) => nodeId)).toEqual(['eu/1', 'eu/2']);
+});
+
 test('a fifth of a region silent within a minute freezes its expiry, nobody else’s, and not for ever', () => {
   const nodes = heartbeats();
   for (let number = 0; number < 80; number += 1) nodes.hear(`eu/${number}`, 0, false, 0);

@@ -26,16 +26,10 @@ export class Heartbeats {
     private readonly scale: number,
   ) {}
 
-  /** A node known from before: it is given the benefit of one full life. */
+  /** A node known from before, by its last stored word: one that was not lost has from now on as long to speak as any. */
   seed(nodeId: string, connectivity: Connectivity, sinceMs: number, nowMs: number): void {
     const heardAtMs = connectivity === 'LOST' ? 0 : nowMs;
-    this.nodes.set(nodeId, {
-      nodeId,
-      connectivity: connectivity === 'LOST' ? 'LOST' : 'SUSPECT',
-      sinceMs,
-      heardAtMs,
-      draining: false,
-    });
+    this.nodes.set(nodeId, { nodeId, connectivity, sinceMs, heardAtMs, draining: false });
   }
 
   /** Returns true when the node was not ONLINE, or began or stopped draining. */

@@ -112,6 +112,15 @@ export class Market {
     return this.nodes.get(nodeId)?.node;
   }
 
+  get nodeCount(): number {
+    return this.nodes.size;
+  }
+
+  /** Of the known nodes, those that are heard of and not draining. */
+  get availableCount(): number {
+    return [...this.available].filter((nodeId) => this.nodes.has(nodeId)).length;
+  }
+
   setAvailable(nodeId: string, available: boolean): void {
     if (available) this.available.add(nodeId);
     else this.available.delete(nodeId);

@@ -2,7 +2,7 @@ import type { Job, Task } from '../../domain/job';
 import type { JobSpec } from '../../domain/job-spec';
 import type { LeaseTerms, Run, StopReason } from '../../domain/lease';
 import type { Gpu, MarketNode, MarketOffer, Occupation } from '../../domain/market';
-import type { PricedQuote, QuotedTask } from '../../domain/quote';
+import type { QuotedTask } from '../../domain/quote';
 import type { Fault, JobState, RunState, TaskState } from '../../domain/states';
 
 /** bigint columns arrive as text; only this file turns them into bigint. */
@@ -270,10 +270,4 @@ export interface QuoteRow {
   readonly priced: Buffer;
   readonly create_time: Date;
   readonly expire_time: Date;
-}
-
-/** How billing's signed answer is kept. */
-export interface PricedCodec {
-  encode(priced: PricedQuote): Uint8Array;
-  decode(bytes: Uint8Array): PricedQuote;
 }

@@ -83,9 +83,6 @@ const AUDITORS = [
   ),
 ];
 
-/** The auditors that this service ships. `audit_s6` also takes the lease ids that are in the dispatch queues of Redis. */
-export const SCHEDULER_AUDITORS = ['audit_s1', 'audit_s2', 'audit_s3', 'audit_s6', 'audit_s7'] as const;
-
 export class CreateAuditors1764032400002 implements MigrationInterface {
   name = 'CreateAuditors1764032400002';
 

@@ -4,5 +4,3 @@ import { CreateAuditors1764032400002 } from './1764032400002-create-auditors';
 
 /** In order. */
 export const MIGRATIONS = [CreateJobs1764032400000, CreateLeases1764032400001, CreateAuditors1764032400002] as const;
-
-export { SCHEDULER_AUDITORS } from './1764032400002-create-auditors';
