@@ -93,7 +93,7 @@ const measuresOf = (figures, { arrayTasks }) => [
 
 const METHOD = [
   'The whole platform runs on this machine together with the agents and the client. Each agent is simulated but speaks the real protocol: it enrols with a one-time token over the enrolment listener, holds its own mutual-TLS stream with its own certificate, passes its canary, checks the signature of every offer, accepts, reports Running and Exited when the report before is acknowledged, and sends a signed usage tick. No image is fetched and no container runs.',
-  '`saturation`: SubmitJob with a spec (quote, hold and queue in one call) straight at the scheduler, as the gateway forwards it; acknowledged per second. `offers-at-agents`: tasks whose signed offer was at its agent within the same time, per second. Every round begins without a backlog.',
+  '`saturation`: SubmitJob with a spec (quote, hold and queue in one call) straight at the scheduler, as the gateway forwards it; acknowledged per second. `offers-at-agents`: tasks whose signed offer was at its agent within the same time, per second. Every measurement begins without a backlog: what was submitted before has run, and no event of it waits for the outbox or a consumer.',
   'Latency: open loop with exponential gaps at half of the smaller of the two rates, from the moment the submission was due (a late client counts against us) to the moment the agent has the offer. Wall clock of one machine.',
 ];
 

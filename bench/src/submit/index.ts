@@ -1,6 +1,7 @@
 import { Fleet, type SeenOffer } from './fleet';
 import { openFleet, type FleetSettings } from './market';
 import { platformClients, type PlatformClients, type PlatformPlace } from './platform-clients';
+import { untilQuiet } from './quiet';
 import { Submissions, type Customer } from './submissions';
 import { wallMs } from './wall-clock';
 
@@ -130,7 +131,7 @@ export class SubmitBench {
     return new Submissions(this.clients, this.supply.customers, taskCount);
   }
 
-  /** Every acknowledged task has run; else the next measurement would begin with a backlog. Throws when too few were taken. */
+  /** Every acknowledged task has run and is paid for; else the next measurement would begin with a backlog. Throws when too few were taken. */
   private async drain(submissions: Submissions, settledBefore: number): Promise<void> {
     const { submitted, refusals, taskCount } = submissions;
     const refused = [...refusals.values()].reduce((sum, count) => sum + count, 0);
@@ -138,6 +139,7 @@ export class SubmitBench {
     if (refused > submitted.length / 100) throw new Error(`${refused} of ${refused + submitted.length} were refused`);
     const tasks = submitted.length * taskCount;
     await this.fleet.until('the backlog', () => this.fleet.settled - settledBefore >= tasks, this.settings.drainMs);
+    await untilQuiet(this.platform, this.settings.drainMs);
   }
 
   /** The scheduler has heard of the offers. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { LeaseOffer } from '@daya/proto/scheduler';
-import { BOOT_TIMEOUT_MS, SchedulerHarness, type TestGpuNode } from './harness';
+import { BOOT_TIMEOUT_MS, SchedulerHarness } from './harness';
+import type { TestGpuNode } from './messages';
 
 let market: SchedulerHarness;
 let node: TestGpuNode;

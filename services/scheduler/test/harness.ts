@@ -1,8 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { ensureTopics, toWire, type Kafka } from '@daya/messaging';
+import { ensureTopics, type Kafka } from '@daya/messaging';
 import { loadConfig, type GrpcClient } from '@daya/nest';
 import { toTimestamp } from '@daya/proto';
-import * as registry from '@daya/proto/registry';
 import {
   LeaseOffer,
   LeaseServiceService,
@@ -32,24 +31,9 @@ import { Client as Postgres } from 'pg';
 import { MIGRATIONS } from '../src/adapters/postgres/migrations';
 import { configSchema } from '../src/config';
 import { schedulerService } from '../src/main';
+import { announceNode, announceOffer } from './announcements';
+import { aSpec, finished, heartbeat, NO_REQUIREMENTS, type Member, type TestGpuNode } from './messages';
 import { FakeBilling, FakeRegistry } from './peers';
-
-export interface Member {
-  readonly kind: 'member';
-  readonly organisationId: string;
-  readonly projectId: string;
-  readonly role: 'member';
-  readonly scopes: readonly string[];
-  readonly keyId: string;
-  readonly operator: boolean;
-}
-
-export interface TestGpuNode {
-  readonly nodeId: string;
-  readonly offerId: string;
-  readonly gpuUuids: readonly string[];
-  version: bigint;
-}
 
 /** The whole scheduler in this process on real servers, between a fake billing and a fake registry. */
 export class SchedulerHarness {
@@ -178,8 +162,8 @@ export class SchedulerHarness {
       version: 1n,
     };
     const parties = { providerId: randomUUID(), organisationId: randomUUID() };
-    await this.announce(node, { admitted, region, parties });
-    if (admitted) await this.offer(node, priceMicros, region, parties);
+    await announceNode(this.kafka, node, { admitted, region, parties });
+    if (admitted) await announceOffer(this.kafka, node, priceMicros, region, parties);
     await eventually(async () => {
       const known = await this.sql.query('SELECT 1 FROM node_view WHERE node_id = $1', [node.nodeId]);
       const offered = await this.sql.query('SELECT 1 FROM offer_view WHERE offer_id = $1', [node.offerId]);
@@ -201,86 +185,6 @@ export class SchedulerHarness {
     const agent = this.agents.get(node.nodeId)!;
     clearInterval(agent.timer);
     agent.timer = undefined;
-  }
-
-  async announce(
-    node: TestGpuNode,
-    {
-      admitted,
-      region,
-      parties,
-    }: { admitted: boolean; region: string; parties: { providerId: string; organisationId: string } },
-  ): Promise<void> {
-    const inventory = {
-      gpus: node.gpuUuids.map((uuid, index) => ({ index, uuid, gpuModelId: 'rtx-4090', vramMib: 24_564 })),
-      cpuMilli: 16_000,
-      memoryMib: 65_536,
-      scratchMib: 500_000,
-      networkAllowed: true,
-    };
-    const message = registry.NodeChanged.fromPartial({
-      node: {
-        nodeId: node.nodeId,
-        ...parties,
-        region,
-        inventory,
-        schedulable: admitted,
-        version: node.version,
-        admissionState: admitted ? registry.AdmissionState.ADMITTED : registry.AdmissionState.PENDING,
-      },
-    });
-    await this.publish(
-      'daya.registry.nodes',
-      node.nodeId,
-      'daya.registry.v1.NodeChanged',
-      registry.NodeChanged.encode(message).finish(),
-    );
-  }
-
-  async offer(
-    node: TestGpuNode,
-    priceMicrosPerGpuHour: bigint,
-    region: string,
-    parties: { providerId: string; organisationId: string },
-  ): Promise<void> {
-    const message = registry.OfferChanged.fromPartial({
-      offer: {
-        offerId: node.offerId,
-        nodeId: node.nodeId,
-        ...parties,
-        gpuModelId: 'rtx-4090',
-        gpuCount: node.gpuUuids.length,
-        priceMicrosPerGpuHour,
-        region,
-        reliabilityBps: 9_900,
-        networkAllowed: true,
-        state: registry.OfferState.OPEN,
-        version: 1n,
-      },
-    });
-    await this.publish(
-      'daya.registry.offers',
-      node.offerId,
-      'daya.registry.v1.OfferChanged',
-      registry.OfferChanged.encode(message).finish(),
-    );
-  }
-
-  private async publish(topic: string, key: string, type: string, payload: Uint8Array): Promise<void> {
-    const publisher = this.kafka.producer();
-    await publisher.publish(topic, [
-      toWire({
-        id: randomUUID(),
-        type,
-        key,
-        payload,
-        aggregateVersion: 1n,
-        time: new Date(),
-        source: 'registry',
-        headers: {},
-      }),
-    ]);
-    await publisher.stop();
   }
 
   beat(node: TestGpuNode, leases: readonly { leaseId: string; leaseToken: bigint }[] = [], agentStarted = false) {
@@ -363,21 +267,7 @@ export class SchedulerHarness {
 
   /** Running and exited of all these, in one batch; what was withdrawn meanwhile is told so and comes again. */
   async finishAll(leases: readonly Pick<LeaseOffer, 'leaseId' | 'leaseToken' | 'nodeId'>[]): Promise<void> {
-    const receiveTime = toTimestamp(new Date());
-    const end = {
-      $case: 'exited' as const,
-      value: {
-        exitCode: 0,
-        reason: 'EXITED',
-        cumulativeMs: 1n,
-        artifacts: [{ path: 'x', bytes: 1n, sha256: 'ab'.repeat(32) }],
-      },
-    };
-    const reports = leases.flatMap((lease) => [
-      { ...lease, reportId: randomUUID(), receiveTime, report: { $case: 'running' as const, value: {} } },
-      { ...lease, reportId: randomUUID(), receiveTime, report: end },
-    ]);
-    if (reports.length > 0) await this.leases.reportLeases({ reports });
+    if (leases.length > 0) await this.leases.reportLeases({ reports: finished(leases) });
   }
 
   /** Types of the outbox events of one key, with their versions. */
@@ -395,42 +285,4 @@ const SUBMIT_DEADLINE_MS = 20_000;
 
 /** A busy machine takes its time to boot a service. */
 export const BOOT_TIMEOUT_MS = 120_000;
-export const NO_REQUIREMENTS: NonNullable<JobSpec['requirements']> = {
-  gpuModelIds: [],
-  gpuCount: 1,
-  minVramMib: 0,
-  cpuMilli: 0,
-  memoryMib: 0,
-  scratchMib: 0,
-  regions: [],
-  maxPriceMicrosPerGpuHour: 0n,
-  minReliabilityBps: 0,
-  realGpusOnly: false,
-};
 export const SECRETS_KEY = '5f'.repeat(32);
-
-export const heartbeat = (
-  nodeId: string,
-  leases: readonly { leaseId: string; leaseToken: bigint }[] = [],
-  agentStarted = false,
-) => ({
-  nodeId,
-  receiveTime: toTimestamp(new Date()),
-  leases: [...leases],
-  agentStarted,
-  draining: false,
-});
-
-export const aSpec = (more: Partial<JobSpec> = {}): JobSpec => ({
-  image: { reference: '', digest: `sha256:${'0a'.repeat(32)}` },
-  command: ['run', '{task.index}'],
-  env: {},
-  secrets: [],
-  taskCount: 1,
-  maxRunSeconds: 60,
-  inputs: [],
-  outputPath: 'out',
-  network: 'NETWORK_POLICY_NONE' as JobSpec['network'],
-  labels: {},
-  ...more,
-});

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { toTimestamp } from '@daya/proto';
 import type { LeaseOffer } from '@daya/proto/scheduler';
 import { eventually } from '@daya/testing';
-import { BOOT_TIMEOUT_MS, heartbeat, SchedulerHarness, type Member } from './harness';
+import { BOOT_TIMEOUT_MS, SchedulerHarness } from './harness';
+import { heartbeat, type Member } from './messages';
 
 let market: SchedulerHarness;
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '@daya/kernel';
 import { eventually } from '@daya/testing';
-import { BOOT_TIMEOUT_MS, NO_REQUIREMENTS, SchedulerHarness } from './harness';
+import { BOOT_TIMEOUT_MS, SchedulerHarness } from './harness';
+import { NO_REQUIREMENTS } from './messages';
 
 let market: SchedulerHarness;
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import type { Job, JobState } from '@daya/proto/scheduler';
-import { BOOT_TIMEOUT_MS, NO_REQUIREMENTS, SchedulerHarness, type Member } from './harness';
+import { BOOT_TIMEOUT_MS, SchedulerHarness } from './harness';
+import { NO_REQUIREMENTS, type Member } from './messages';
 
 let market: SchedulerHarness;
 let member: Member;
