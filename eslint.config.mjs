@@ -36,10 +36,48 @@ const boundaries = [
   },
 ];
 
+const NODE_GLOBALS = [
+  'process',
+  'console',
+  'Buffer',
+  'URL',
+  'URLSearchParams',
+  'TextDecoder',
+  'TextDecoderStream',
+  'AbortSignal',
+  'AbortController',
+].concat([
+  'fetch',
+  'performance',
+  'setTimeout',
+  'clearTimeout',
+  'setInterval',
+  'clearInterval',
+  'setImmediate',
+  'structuredClone',
+]);
+
 const tests = ['**/*.test.ts', '**/test/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts'];
 
 export default [
-  { ignores: ['**/dist/**', '**/out-tsc/**', '**/bundle/**', '**/src/gen/**', '.daya/**', '**/*.mjs', '**/*.js'] },
+  { ignores: ['**/dist/**', '**/out-tsc/**', '**/bundle/**', '**/src/gen/**', '.daya/**', '**/*.js'] },
+  {
+    // Scripts that run before anything is installed or built: plain Node.
+    files: ['**/*.mjs'],
+    languageOptions: { globals: Object.fromEntries(NODE_GLOBALS.map((name) => [name, 'readonly'])) },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      'no-undef': 'error',
+      'no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      'no-unreachable': 'error',
+      'no-dupe-keys': 'error',
+      'no-constant-condition': ['error', { checkLoops: false }],
+      'no-var': 'error',
+      'prefer-const': 'error',
+      eqeqeq: 'error',
+      'max-lines': ['error', { max: 300, skipBlankLines: false }],
+    },
+  },
   {
     files: ['**/*.ts'],
     languageOptions: {

@@ -89,6 +89,7 @@ async function main() {
   );
   await phases.run('generate', () => tool('nx', ['run', '@daya/proto:generate', '--output-style=static']));
   await check('lint', () => tool('nx', ['run-many', '-t', 'lint', '--output-style=static']));
+  await check('lint of scripts', () => tool('eslint', ['deploy', 'eslint.config.mjs', 'jest.config.mjs']));
   await check('walls', () => command(process.execPath, ['deploy/local/check-walls.mjs']));
   await check('planted faults have their places', demandPlaces);
   await check('format', () => tool('prettier', ['--check', '--log-level', 'warn', '.']));
