@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { attachInfra, attachPlatform, type Infra, type Platform } from './support/platform';
-import { violations } from './support/auditors';
+import { lastingViolations } from './support/auditors';
 import {
   freshRegion,
   openDemand,
@@ -84,7 +84,7 @@ test('a killed node’s task runs again elsewhere; the failed run is free, one r
   expect(Number(won?.billableMs)).toBeLessThan(8_000);
   expect(BigInt(statement.chargedMicros ?? 0)).toBe(BigInt(won?.chargeMicros ?? 0));
   expect(job.tasks?.[0]?.artifacts).toHaveLength(1);
-  expect(await violations(platform, 30)).toEqual([]);
+  expect(await lastingViolations(platform)).toEqual([]);
 }, 120_000);
 
 test('FLUSHALL while jobs are queued and running: every job finishes once, no window is charged twice', async () => {
@@ -101,5 +101,5 @@ test('FLUSHALL while jobs are queued and running: every job finishes once, no wi
     expect(job.tasks?.[0]?.runs?.filter((run) => run.state === 'RUN_STATE_SUCCEEDED')).toHaveLength(1);
   }
   for (const jobId of jobs) await untilSettled(customer, jobId);
-  expect(await violations(platform, 30)).toEqual([]);
+  expect(await lastingViolations(platform)).toEqual([]);
 }, 180_000);

@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { createClient, Identity, loadTls, type GrpcClient } from '@daya/nest/client';
 import { BillingServiceService } from '@daya/proto/billing';
 import { LeaseServiceService, SchedulerServiceService } from '@daya/proto/scheduler';
-import { violations } from './support/auditors';
+import { lastingViolations } from './support/auditors';
 import { businessState } from './support/business-state';
 import {
   freshRegion,
@@ -78,8 +78,11 @@ test('a customer without funds is refused with INSUFFICIENT_FUNDS, and nothing i
   const poor = await openDemand(platform, '0');
   const refused = await refusal(submit(poor, shellJob(region, workFor(1))));
   expect(refused).toMatchObject({ reason: 'INSUFFICIENT_FUNDS' });
-  const jobs = await poor.client.list<{ state: string }>('/v1/jobs', 'jobs');
-  expect(jobs.every((job) => job.state === 'JOB_STATE_REJECTED')).toBe(true);
+  const jobs = await poor.client.list<{ jobId: string; state: string; reason: string }>('/v1/jobs', 'jobs');
+  expect(jobs).toMatchObject([{ state: 'JOB_STATE_REJECTED', reason: 'INSUFFICIENT_FUNDS' }]);
+  expect((await refusal(poor.client.get(`/v1/jobs/${jobs[0]?.jobId}/hold`))).status).toBe(404);
+  expect(await poor.client.list('/v1/transfers', 'transfers')).toEqual([]);
+  expect((await readJob(poor, jobs[0]?.jobId ?? '')).tasks?.flatMap(({ runs = [] }) => runs)).toEqual([]);
 });
 
 test('of 200 parallel submits with funds for one, exactly one is accepted', async () => {
@@ -112,25 +115,34 @@ test('of 200 parallel submits with funds for one, exactly one is accepted', asyn
 test('another tenant’s job looks exactly like a missing one, to every call that names it', async () => {
   const stranger = await openDemand(platform, '0');
   const jobId = await submit(funded, shellJob(region, workFor(0.1)));
-  for (const [method, path] of [
-    ['GET', `/v1/jobs/{id}`],
-    ['POST', `/v1/jobs/{id}:cancel`],
-    ['GET', `/v1/jobs/{id}/hold`],
-  ] as const) {
-    const ask = (id: string) =>
-      stranger.client.send(
-        method,
-        path.replace('{id}', id),
-        method === 'POST' ? { requestId: randomUUID() } : undefined,
-      );
+  expect((await untilFinished(funded, jobId)).state).toBe('JOB_STATE_SUCCEEDED');
+  await untilSettled(funded, jobId);
+  for (const [path, body] of [
+    ['/v1/jobs/{id}'],
+    ['/v1/jobs/{id}:watch'],
+    ['/v1/jobs/{id}:cancel', () => ({ requestId: randomUUID() })],
+    ['/v1/jobs:explain', (jobId: string) => ({ jobId })],
+    ['/v1/jobs/{id}/hold'],
+    ['/v1/jobs/{id}/statement'],
+    ['/v1/jobs/{id}/tasks/0/log'],
+    ['/v1/jobs/{id}/tasks/0/artifacts/result.txt'],
+    ['/v1/jobs/{id}/tasks/0/artifacts:find?path=result.txt'],
+  ] as [string, ((jobId: string) => object)?][]) {
+    const ask = (id: string) => stranger.client.send(body ? 'POST' : 'GET', path.replace('{id}', id), body?.(id));
     const [foreign, missing] = [await refusal(ask(jobId)), await refusal(ask(randomUUID()))];
-    expect(foreign.status).toBe(404);
+    expect({ path, status: foreign.status }).toEqual({ path, status: 404 });
     expect({ status: foreign.status, reason: foreign.reason }).toEqual({
       status: missing.status,
       reason: missing.reason,
     });
   }
-  expect((await untilFinished(funded, jobId)).state).toBe('JOB_STATE_SUCCEEDED');
+  for (const [path, rows] of [
+    [`/v1/jobs/${jobId}/usage`, 'usage'],
+    [`/v1/invoices?jobId=${jobId}`, 'invoices'],
+  ] as const) {
+    expect(await funded.client.list(path, rows)).not.toEqual([]);
+    expect(await stranger.client.list(path, rows)).toEqual([]);
+  }
 }, 60_000);
 
 test('a revoked key is refused within five seconds, and an open stream of it ends', async () => {
@@ -155,7 +167,14 @@ test('a revoked key is refused within five seconds, and an open stream of it end
     6_000,
   );
   expect(Date.now() - revokedMs).toBeLessThan(5_000);
-  expect((refused as Problem).reason).toBeTruthy();
+  expect((refused as Problem).reason).toBe('API_KEY_REVOKED');
+  const jobsOf = () => funded.client.list('/v1/jobs', 'jobs');
+  const before = (await jobsOf()).length;
+  const late = { ...funded, client: holder };
+  expect(await refusal(submit(late, shellJob(region, workFor(0.1))))).toMatchObject({ status: 401 });
+  expect(await refusal(holder.post(`/v1/jobs/${jobId}:cancel`))).toMatchObject({ status: 401 });
+  expect(await jobsOf()).toHaveLength(before);
+  expect((await readJob(funded, jobId)).state).toBe('JOB_STATE_RUNNING');
   expect((await watched).endMs - revokedMs).toBeLessThan(5_000);
   await funded.client.post(`/v1/jobs/${jobId}:cancel`);
   await untilFinished(funded, jobId);
@@ -234,5 +253,5 @@ test('a cancelled job ends, is charged for what ran, and gives the rest back', a
 }, 90_000);
 
 test('after all of it every invariant holds', async () => {
-  expect(await violations(platform, 30)).toEqual([]);
+  expect(await lastingViolations(platform)).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createKafka, toWire } from '@daya/messaging';
 import { attachInfra, attachPlatform, report, type Infra, type Platform, type ServiceName } from './support/platform';
-import { violations } from './support/auditors';
+import { lastingViolations } from './support/auditors';
 import {
   freshRegion,
   openDemand,
@@ -211,7 +211,7 @@ test('a poison message is parked after its tries while its partition moves on; t
   const { stdout } = await run(process.execPath, [tool, '--consumer', 'billing.market'], { env, timeout: 60_000 });
   expect(JSON.parse(stdout)).toEqual({ requested: 1, resolved: 1, left: 0 });
   await untilSettled(customer, jobId);
-  expect(await violations(platform, 30)).toEqual([]);
+  expect(await lastingViolations(platform)).toEqual([]);
 }, 240_000);
 
 const untilParked = (jobId: string) =>

@@ -68,7 +68,7 @@ async function chargedTwice(platform: Platform, jobIds: readonly string[]): Prom
       `SELECT a.lease_id, a.usage_id || ' ' || b.usage_id AS usage_ids
        FROM usage_charge a JOIN usage_window aw USING (usage_id)
        JOIN usage_charge b ON b.lease_id = a.lease_id AND b.usage_id > a.usage_id JOIN usage_window bw ON bw.usage_id = b.usage_id
-       WHERE a.job_id = ANY($1::uuid[]) AND a.outcome = 'charged' AND b.outcome = 'charged'
+       WHERE a.job_id = ANY($1::uuid[]) AND a.outcome IN ('charged', 'capped') AND b.outcome IN ('charged', 'capped')
          AND (aw.window_start_time, aw.window_end_time) OVERLAPS (bw.window_start_time, bw.window_end_time)
          AND NOT EXISTS (SELECT 1 FROM charge_reversal r WHERE r.usage_id IN (a.usage_id, b.usage_id))`,
       [jobIds],

@@ -13,6 +13,22 @@ export const LEASES = [
     tests: schedulerLeases,
   },
   {
+    id: 'renewed-while-it-is-ended',
+    promise: 'what an agent was told is renewed is not given away',
+    file: 'services/scheduler/src/application/sweep-leases.ts',
+    old: `    for (const lease of expired) this.state.book.expire(lease);\n`,
+    new: ``,
+    tests: [{ project: 'scheduler', files: 'application/sweep-leases' }],
+  },
+  {
+    id: 'connectivity-not-told-again',
+    promise: 'the registry learns of every node, also when a writer ends before it has told',
+    file: 'services/scheduler/src/application/load-market.ts',
+    old: `      this.state.unreported.add(nodeId);\n`,
+    new: ``,
+    tests: [{ project: 'scheduler', files: 'application/load-market' }],
+  },
+  {
     id: 'result-without-token',
     promise: 'a result under an older token is stale',
     file: 'services/scheduler/src/domain/report.ts',

@@ -20,6 +20,8 @@ export type Route =
   | { readonly open: false; readonly handle: Handler }
   | { readonly open: true; readonly handle: (exchange: Exchange) => void };
 
+const LEFT = { status: 499, reason: 'CALLER_LEFT' } as const;
+
 /** Route → key → rate → handler. Nothing of the request's headers travels on: identity is made here, from the key alone. */
 export class FrontDoor {
   constructor(
@@ -39,7 +41,9 @@ export class FrontDoor {
       const answer = { verb, path, traceId, route: '', reason: '' };
       response.once('close', () => {
         const seconds = (performance.now() - startMs) / 1_000;
-        tellAnswer(this.log, { ...answer, status: response.statusCode, seconds });
+        // Nobody has read a status; without one of its own an abandoned call would count as a quick success.
+        const left = exchange.gone.aborted ? LEFT : { status: response.statusCode };
+        tellAnswer(this.log, { ...answer, ...left, seconds });
       });
       try {
         await this.serve(verb, exchange, (route) => (answer.route = route));
@@ -66,7 +70,7 @@ export class FrontDoor {
   /** Returns the reason that the caller was given; empty when it got none. */
   private fail(exchange: Exchange, error: unknown): string {
     const { response, gone } = exchange;
-    if (gone.aborted) return '';
+    if (gone.aborted) return LEFT.reason;
     if (isBug(error)) this.log.error({ err: error, path: exchange.path }, 'request failed');
     // An answer that has begun cannot become another one: cutting it is how the caller learns that it is not whole.
     if (!response.headersSent) return sendProblem(exchange, error);

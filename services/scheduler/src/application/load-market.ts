@@ -22,6 +22,8 @@ export class LoadMarket {
     for (const node of nodes) this.state.market.putNode(node);
     for (const offer of offers) this.state.market.putOffer(offer);
     for (const { nodeId, connectivity, sinceTime } of liveness) {
+      // A word that was stored may not have been told before the last writer ended; the registry ignores what it knows.
+      this.state.unreported.add(nodeId);
       this.state.heartbeats.seed(nodeId, connectivity, sinceTime.getTime(), nowMs);
       // The last word is believed, by readers, who hear no heartbeats, and by a new writer until it would be suspect: a
       // restart takes nobody from the market, and an offer to a node that died meanwhile costs one unanswered offer.

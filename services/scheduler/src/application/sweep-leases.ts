@@ -23,8 +23,11 @@ export class SweepLeases {
     this.reviewNodes();
     const nowMs = this.state.now().getTime();
     const due = this.state.book.due(nowMs, (nodeId) => this.state.heartbeats.isFrozen(nodeId));
+    // Before anything is waited for: a heartbeat that comes meanwhile must not renew what is about to be given away.
+    const expired = due.expired.slice(0, SWEEP_LEASES_MAX);
+    for (const lease of expired) this.state.book.expire(lease);
     await this.change(due.unanswered, withdraw);
-    await this.change(due.expired, (locked) => this.expire(locked));
+    await this.change(expired, (locked) => this.expire(locked));
     await this.change(due.toClose, close);
     for (const lease of due.overdue) this.state.stop(lease.leaseId, 'EXPIRED');
     const rings = [...due.toRing, ...due.overdue].map((lease) => this.state.ringOf(lease));

@@ -66,6 +66,17 @@ test('offers and orders to stop are rung again after a third of the time to answ
   expect(dueIn(aLease(), Math.ceil(RING_MS))).toBeUndefined();
 });
 
+test('an expired lease is renewed by nobody, and comes due again only when its quarantine has an end', () => {
+  const lease = aLease();
+  const book = bookOf(lease);
+  book.expire(lease);
+  expect(book.renew(lease, TIMERS.leaseTtlMs + 1)).toBe(false);
+  expect(lease.expireAtMs).toBe(TIMERS.leaseTtlMs);
+  expect(dueIn(lease, 1_000 * TIMERS.leaseTtlMs)).toBeUndefined();
+  lease.closeAtMs = TIMERS.reassignMs;
+  expect(dueIn(lease, TIMERS.reassignMs)).toBe('toClose');
+});
+
 test('a renewal gives one life from its receipt, never takes time away, and nothing to a lease that must stop', () => {
   const lease = aLease();
   const book = bookOf(lease);

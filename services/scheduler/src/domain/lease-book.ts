@@ -85,6 +85,12 @@ export class LeaseBook {
     return true;
   }
 
+  /** From now on nobody renews it: its end may be on its way to the database. It is closed when that has said until when. */
+  expire(lease: LiveLease): void {
+    lease.phase = 'QUARANTINED';
+    lease.closeAtMs = Number.POSITIVE_INFINITY;
+  }
+
   /** `frozen`: nodes of which silence means nothing now (mass-loss guard). */
   due(nowMs: number, frozen: (nodeId: string) => boolean): DueLeases {
     const due = {

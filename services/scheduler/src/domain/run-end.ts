@@ -17,8 +17,7 @@ const CUSTOMER_REASONS = ['OOM', 'OOM_CHILD', 'DISK_FULL', 'DEADLINE', 'OUTPUT_I
 const IMAGE_REASONS = ['IMAGE_NOT_FOUND', 'IMAGE_INVALID', 'INPUT_INVALID'];
 /** Refusals of a node that does its duty: it was offered too late, in a race, or while its owner wanted it back. */
 const POLITE_REFUSALS = ['DRAINING', 'GPU_BUSY', 'STALE_TOKEN', 'OFFER_EXPIRED'];
-/** Refusals that any node would repeat: the offer itself cannot be run. */
-const OFFER_REFUSALS = ['OFFER_INVALID', 'REGISTRY_UNAVAILABLE'];
+const OFFER_UNANSWERED = 'OFFER_UNANSWERED';
 const PROVIDER_REASONS = ['START_FAILED', 'AGENT_RESTARTED', 'FENCED', 'NODE_LOST'];
 export const EXIT_REASONS = [
   'EXITED',
@@ -46,12 +45,13 @@ export function endOfExit(reason: string, exitCode: number): RunEnd {
 }
 
 export const lostEnd = (): RunEnd => end('LOST', 'NODE_LOST', 'PROVIDER');
-export const unansweredEnd = (): RunEnd => end('REFUSED', 'OFFER_UNANSWERED', 'PROVIDER');
-/** What an agent's Refused report means; a reason that names neither the moment nor the offer is the provider's fault. */
-export function refusedEnd(reason: string): RunEnd {
-  const innocent = POLITE_REFUSALS.includes(reason) || OFFER_REFUSALS.includes(reason);
-  return end('REFUSED', reason, innocent ? 'PLATFORM' : 'PROVIDER');
-}
+export const unansweredEnd = (): RunEnd => end('REFUSED', OFFER_UNANSWERED, 'PROVIDER');
+/**
+ * What an agent's Refused report means. All but the polite ones are the provider's fault: a job that no node could run is
+ * refused when it is submitted, so a node that finds one unsound has another inventory than it said, or another reason.
+ */
+export const refusedEnd = (reason: string): RunEnd =>
+  end('REFUSED', reason, POLITE_REFUSALS.includes(reason) ? 'PLATFORM' : 'PROVIDER');
 export const cancelledEnd = (): RunEnd => end('CANCELLED', 'CANCELLED', 'NONE');
 export const restartedEnd = (): RunEnd => end('FAILED', 'AGENT_RESTARTED', 'PROVIDER');
 
@@ -99,17 +99,20 @@ function counted(task: Task, run: Run): Task {
   };
 }
 
-/** A run that counts against its task's patience with others; a node that politely said no does not. */
+/**
+ * A run that counts against its task's patience with others. A node that politely said no does not; one that said nothing
+ * may never have been asked (dispatch or Redis was away), and is left alone for longer each time.
+ */
 const isSpoiled = ({ state, fault, reason }: Run): boolean =>
-  (state === 'FAILED' && fault !== 'CUSTOMER') || (state === 'REFUSED' && OFFER_REFUSALS.includes(reason));
+  (state === 'FAILED' && fault !== 'CUSTOMER') ||
+  (state === 'REFUSED' && fault === 'PROVIDER' && reason !== OFFER_UNANSWERED);
 
 /** Why no further run can help; undefined when one may. */
 function whyHopeless(task: Task, run: Run, { spec }: Pick<Job, 'spec'>): string | undefined {
   if (IMAGE_REASONS.includes(run.reason)) return run.reason;
   if (task.failureCount > spec.maxRetries) return run.reason;
   if (remainingMs(spec, task) < RUN_MS_MIN) return 'DEADLINE';
-  if (task.faultCount > FAULTS_PER_TASK_MAX)
-    return OFFER_REFUSALS.includes(run.reason) ? run.reason : 'PROVIDER_FAULTS_EXHAUSTED';
+  if (task.faultCount > FAULTS_PER_TASK_MAX) return 'PROVIDER_FAULTS_EXHAUSTED';
   if (task.lostCount > LOST_PER_TASK_MAX) return 'NODES_LOST_EXHAUSTED';
   return undefined;
 }
