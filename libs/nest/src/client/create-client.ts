@@ -46,8 +46,10 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 2_000,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  // Calls without a deadline, uploads and streams, learn only from these that their peer is gone without a goodbye; pings
+  // are sent while a call is open.
+  'grpc.keepalive_time_ms': 4_000,
+  'grpc.keepalive_timeout_ms': 5_000,
   'grpc.max_receive_message_length': 16 * 1024 * 1024,
 };
 

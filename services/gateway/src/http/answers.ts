@@ -36,6 +36,6 @@ export function tellAnswer(log: Logger, answer: Answer): void {
   durations.labels(route === '' ? '' : verb, route, String(status)).observe(seconds);
   if (reason !== '') refusals.labels(reason).inc();
   const about = { verb, path, route, status, reason, ms: Math.round(seconds * 1_000), trace_id: traceId };
-  if (status >= 400) log.info(about, 'refused');
+  if (reason !== '') log.info(about, 'refused');
   else log.debug(about, 'answered');
 }

@@ -20,7 +20,8 @@ export type Route =
   | { readonly open: false; readonly handle: Handler }
   | { readonly open: true; readonly handle: (exchange: Exchange) => void };
 
-const LEFT = { status: 499, reason: 'CALLER_LEFT' } as const;
+/** Nobody has read a status: without one of its own an abandoned call would count as a quick success. */
+const CALLER_LEFT = 499;
 
 /** Route → key → rate → handler. Nothing of the request's headers travels on: identity is made here, from the key alone. */
 export class FrontDoor {
@@ -41,9 +42,9 @@ export class FrontDoor {
       const answer = { verb, path, traceId, route: '', reason: '' };
       response.once('close', () => {
         const seconds = (performance.now() - startMs) / 1_000;
-        // Nobody has read a status; without one of its own an abandoned call would count as a quick success.
-        const left = exchange.gone.aborted ? LEFT : { status: response.statusCode };
-        tellAnswer(this.log, { ...answer, ...left, seconds });
+        // A stream that has begun is left whenever its reader has seen enough.
+        const status = exchange.gone.aborted && !response.headersSent ? CALLER_LEFT : response.statusCode;
+        tellAnswer(this.log, { ...answer, status, seconds });
       });
       try {
         await this.serve(verb, exchange, (route) => (answer.route = route));
@@ -70,7 +71,7 @@ export class FrontDoor {
   /** Returns the reason that the caller was given; empty when it got none. */
   private fail(exchange: Exchange, error: unknown): string {
     const { response, gone } = exchange;
-    if (gone.aborted) return LEFT.reason;
+    if (gone.aborted) return '';
     if (isBug(error)) this.log.error({ err: error, path: exchange.path }, 'request failed');
     // An answer that has begun cannot become another one: cutting it is how the caller learns that it is not whole.
     if (!response.headersSent) return sendProblem(exchange, error);
