@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { Kafka as KafkaJs, logLevel, type ISocketFactory, type LogEntry } from 'kafkajs';
 import type { Logger } from 'pino';
+import { calmKafkajs } from './calm-kafkajs';
 
 const CONNECTION_TIMEOUT_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -21,6 +22,8 @@ export interface KafkaNames {
   topic(name: string): string;
   group(name: string): string;
 }
+
+calmKafkajs();
 
 const clients = new WeakMap<KafkaNames, KafkaJs>();
 
