@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource, type EntitySchema } from 'typeorm';
 import { isUnavailable, storeError } from './database-errors';
+import { preparingDriver } from './preparing-driver';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
@@ -9,6 +10,8 @@ const QUERY_TIMEOUT_MS = 12_000;
 /** Longer than any network call inside a transaction (the relay's send). */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
 const POOL_SIZE = 10;
+/** A connection costs a process, a password check and every prepared statement: pg's 10 s would pay for it again and again. */
+const IDLE_CONNECTION_MS = 300_000;
 const OPEN_PATIENCE_MS = 30_000;
 const OPEN_RETRY_MS = 500;
 
@@ -63,6 +66,7 @@ export function createDataSources(options: DataSourceOptions): DataSources {
 function dataSource(url: string, options: DataSourceOptions, suffix: string): DataSource {
   return new DataSource({
     type: 'postgres',
+    driver: preparingDriver,
     url,
     applicationName: `${options.applicationName}${suffix}`,
     entities: [...(options.entities ?? [])],
@@ -74,6 +78,7 @@ function dataSource(url: string, options: DataSourceOptions, suffix: string): Da
     extra: {
       statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
+      idleTimeoutMillis: IDLE_CONNECTION_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
       keepAlive: true,
     },

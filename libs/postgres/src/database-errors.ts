@@ -2,6 +2,7 @@ import { DomainError } from '@daya/kernel';
 
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK = '40P01';
+const FEATURE_NOT_SUPPORTED = '0A000';
 /** Server stopping or not ready, too many connections, statement or idle timeout, I/O trouble. */
 const UNAVAILABLE_STATES = new Set(['53300', '57014', '57P01', '57P02', '57P03', '25P03']);
 const UNAVAILABLE_CODES = new Set([
@@ -23,6 +24,7 @@ const UNSTORABLE_STATES = new Set(['22021', '22P05', '22P02']);
 interface PostgresFailure {
   readonly code?: unknown;
   readonly constraint?: unknown;
+  readonly routine?: unknown;
   readonly message?: unknown;
   readonly driverError?: unknown;
 }
@@ -43,6 +45,13 @@ export function sqlState(error: unknown): string | undefined {
 /** The transaction was rolled back by the server and may simply be run again. */
 export const isRetriable = (error: unknown): boolean =>
   [SERIALIZATION_FAILURE, DEADLOCK].includes(sqlState(error) ?? '');
+
+/**
+ * A migration has changed what a statement returns that this connection had prepared. The connection is closed (see
+ * `preparingDriver`), and a new one prepares it anew. The server's routine is named because the state says more than that.
+ */
+export const isStalePlan = (error: unknown): boolean =>
+  sqlState(error) === FEATURE_NOT_SUPPORTED && failureOf(error).routine === 'RevalidateCachedQuery';
 
 /** The database could not be reached or did not answer in time. Whether a COMMIT took effect is then unknown. */
 export function isUnavailable(error: unknown): boolean {

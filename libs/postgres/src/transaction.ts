@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import { isRetriable, isUnavailable, storeError } from './database-errors';
+import { isRetriable, isStalePlan, isUnavailable, storeError } from './database-errors';
 
 const TRIES = 5;
 const BACKOFF_MS = 10;
+/** Each costs its connection, and pools are smaller. */
+const STALE_CONNECTIONS_MAX = 50;
 
 export type Isolation = 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
 
@@ -23,10 +25,11 @@ export async function inTransaction<T>(
   work: (em: EntityManager) => Promise<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
+  for (let attempt = 1, stale = 0; ; attempt += 1) {
     try {
       return await runOnce(db, work, options);
     } catch (error) {
+      if (isStalePlan(error) && (stale += 1) <= STALE_CONNECTIONS_MAX) continue;
       if (attempt >= TRIES || !isRetriable(error)) throw storeError(error);
       await sleep(Math.random() * BACKOFF_MS * 2 ** attempt);
     }
