@@ -7,7 +7,8 @@ import { consumerRestarts } from './metrics';
 const SESSION_TIMEOUT_MS = 6_000;
 const REBALANCE_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 1_000;
-const MAX_WAIT_MS = 250;
+/** The broker answers at once when it has something; only stopping waits for this. */
+const MAX_WAIT_MS = 500;
 const COMMIT_INTERVAL_MS = 500;
 const PARTITIONS_AT_ONCE = 3;
 /** A consumer that neither fetches nor works for so long has stopped silently. */

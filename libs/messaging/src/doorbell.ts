@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 
 const RECONNECT_MS = 500;
@@ -44,8 +45,11 @@ export class Doorbell {
     this.wake?.();
   }
 
-  /** Resolves at the next ring, at once when one came since the last wait, or after `ms`. */
-  async wait(ms: number): Promise<void> {
+  /**
+   * Resolves after `ms`, or `gatherMs` after the next ring (one that came since the last wait counts): whatever rings
+   * meanwhile is answered together with it.
+   */
+  async wait(ms: number, gatherMs = 0): Promise<void> {
     if (!this.rung) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, ms);
@@ -56,6 +60,7 @@ export class Doorbell {
       });
     }
     this.wake = undefined;
+    if (this.rung && gatherMs > 0 && !this.closed) await sleep(gatherMs);
     this.rung = false;
   }
 

@@ -8,6 +8,8 @@ import { toWire, type WireMessage } from './wire';
 
 const BATCH_ROWS = 500;
 const BATCH_BYTES = 512 * 1024;
+/** How long an event waits for company: one request to Kafka costs more than its messages. */
+const GATHER_MS = 100;
 /** The fallback when a notification was lost. */
 const POLL_MS = 500;
 const BACKOFF_MS = { first: 100, max: 2_000 };
@@ -67,18 +69,18 @@ export class OutboxRelay {
     await this.publisher.stop();
   }
 
-  /** Sends one batch. Returns how many; 0 also when another relay holds the lock. */
-  relayOnce(): Promise<number> {
+  /** Sends one batch: how many, and whether more may follow at once. None while another relay holds the lock. */
+  relayOnce(): Promise<{ readonly sent: number; readonly more: boolean }> {
     // The one place where a network call sits inside a transaction; the publisher gives up after 10 s.
     return inTransaction(this.options.db, async (em) => {
-      const rows = await lockedBatch(em);
-      if (rows.length === 0) return 0;
+      const { rows, more } = await lockedBatch(em);
+      if (rows.length === 0) return { sent: 0, more };
       await this.ensureTopics(rows);
       await this.publisher.publishAll(runsOfOneTopic(rows, this.source));
       await em.query(`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])`, [
         rows.map((row) => row.position),
       ]);
-      return rows.length;
+      return { sent: rows.length, more };
     });
   }
 
@@ -95,11 +97,11 @@ export class OutboxRelay {
     let backoffMs = BACKOFF_MS.first;
     while (!this.stopping) {
       try {
-        const sent = await this.relayOnce();
+        const { sent, more } = await this.relayOnce();
         outboxPublished.inc({ source: this.source }, sent);
         backoffMs = BACKOFF_MS.first;
         await this.statistics();
-        if (sent === 0 && !this.stopping) await this.bell.wait(POLL_MS);
+        if (!more && !this.stopping) await this.bell.wait(POLL_MS, GATHER_MS);
       } catch (error) {
         relayFailures.inc({ source: this.source });
         this.options.kafka.logger.warn({ err: error }, 'the outbox could not be relayed; trying again');
@@ -127,18 +129,19 @@ export class OutboxRelay {
   }
 }
 
-async function lockedBatch(em: EntityManager): Promise<OutboxRow[]> {
-  const [lock]: { locked: boolean }[] = await em.query(
-    `SELECT pg_try_advisory_xact_lock(hashtext('outbox-relay')) AS locked`,
-  );
-  if (!lock?.locked) return [];
+/**
+ * Locks and reads in one statement. Its snapshot may be older than the lock: what another relay published in that very
+ * moment is sent twice, as after a crash.
+ */
+async function lockedBatch(em: EntityManager): Promise<{ rows: OutboxRow[]; more: boolean }> {
   const rows: OutboxRow[] = await em.query(
-    `SELECT position, event_id, topic, key, type, payload, aggregate_version, headers, create_time
-     FROM outbox WHERE publish_time IS NULL ORDER BY position LIMIT ${BATCH_ROWS}`,
+    `WITH leader AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtext('outbox-relay')) AS locked)
+     SELECT position, event_id, topic, key, type, payload, aggregate_version, headers, create_time
+     FROM outbox WHERE publish_time IS NULL AND (SELECT locked FROM leader) ORDER BY position LIMIT ${BATCH_ROWS}`,
   );
   let bytes = 0;
   const end = rows.findIndex((row, index) => (bytes += row.payload.length) > BATCH_BYTES && index > 0);
-  return end === -1 ? rows : rows.slice(0, end);
+  return { rows: end === -1 ? rows : rows.slice(0, end), more: end !== -1 || rows.length === BATCH_ROWS };
 }
 
 /** All messages of a topic together; order matters per key only, and a key has one topic. */

@@ -35,26 +35,26 @@ export const LIBS = [
     promise: 'an event is marked only after Kafka has it',
     file: 'libs/messaging/src/outbox-relay.ts',
     old: `    return inTransaction(this.options.db, async (em) => {
-      const rows = await lockedBatch(em);
-      if (rows.length === 0) return 0;
+      const { rows, more } = await lockedBatch(em);
+      if (rows.length === 0) return { sent: 0, more };
       await this.ensureTopics(rows);
       await this.publisher.publishAll(runsOfOneTopic(rows, this.source));
       await em.query(\`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])\`, [
         rows.map((row) => row.position),
       ]);
-      return rows.length;
+      return { sent: rows.length, more };
     });`,
     new: `    return inTransaction(this.options.db, async (em) => {
       const batch = await lockedBatch(em);
       await em.query(\`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])\`, [
-        batch.map((row) => row.position),
+        batch.rows.map((row) => row.position),
       ]);
       return batch;
-    }).then(async (rows) => {
-      if (rows.length === 0) return 0;
+    }).then(async ({ rows, more }) => {
+      if (rows.length === 0) return { sent: 0, more };
       await this.ensureTopics(rows);
       await this.publisher.publishAll(runsOfOneTopic(rows, this.source));
-      return rows.length;
+      return { sent: rows.length, more };
     });`,
     tests: relay,
   },
@@ -62,8 +62,8 @@ export const LIBS = [
     id: 'outbox-cursor',
     promise: 'an event that commits after a later position was sent is not forgotten',
     file: 'libs/messaging/src/outbox-relay.ts',
-    old: `     FROM outbox WHERE publish_time IS NULL ORDER BY position LIMIT`,
-    new: `     FROM outbox WHERE position > (SELECT coalesce(max(position), 0) FROM outbox WHERE publish_time IS NOT NULL) ORDER BY position LIMIT`,
+    old: `     FROM outbox WHERE publish_time IS NULL AND (SELECT locked FROM leader) ORDER BY position LIMIT`,
+    new: `     FROM outbox WHERE position > (SELECT coalesce(max(position), 0) FROM outbox WHERE publish_time IS NOT NULL) AND (SELECT locked FROM leader) ORDER BY position LIMIT`,
     tests: relay,
   },
   {
