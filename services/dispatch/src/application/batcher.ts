@@ -16,6 +16,7 @@ export class Batcher<Item, Result> {
   private readonly queue: BatchQueue<Waiting<Item, Result>>;
   private running = 0;
   private timer: NodeJS.Timeout | undefined;
+  private turnEnds = false;
 
   constructor(
     private readonly limits: BatchLimits & { readonly inFlight: number },
@@ -29,8 +30,18 @@ export class Batcher<Item, Result> {
   /** Throws what the call throws; `exhausted` BATCH_QUEUE_FULL when too much waits. */
   add(item: Item, bytes: number): Promise<Result> {
     return new Promise((resolve, reject) => {
-      if (this.queue.offer({ item, resolve, reject }, bytes, this.nowMs())) this.pump();
+      if (this.queue.offer({ item, resolve, reject }, bytes, this.nowMs())) this.pumpSoon();
       else reject(new DomainError('exhausted', 'BATCH_QUEUE_FULL', 'too much waits for the peer: try again later'));
+    });
+  }
+
+  /** After this turn, so that items of one turn travel together. */
+  private pumpSoon(): void {
+    if (this.turnEnds) return;
+    this.turnEnds = true;
+    queueMicrotask(() => {
+      this.turnEnds = false;
+      this.pump();
     });
   }
 

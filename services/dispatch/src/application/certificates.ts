@@ -32,7 +32,7 @@ export class Certificates {
   ) {
     const limits = {
       itemsMax: CERTIFICATES_PER_CALL_MAX,
-      // Nobody waits for company: what comes while two calls are out is the next one.
+      // Nobody waits for company: what is asked in one turn, or while two calls are out, goes together.
       delayMs: 0,
       inFlight: 2,
       bytesMax: BATCH_BYTES_MAX,

@@ -35,8 +35,11 @@ export const BATCH_BYTES_MAX = 192 * KIB;
 export const REPORT_BYTES_MAX = 240 * KIB;
 /** Items that wait for a call; more are refused and come again. */
 export const BATCH_QUEUE_MAX = 20_000;
-/** How long the first item of a batch waits for company. */
-export const REPORT_DELAY_MS = 5;
+/**
+ * How long the first item of a batch waits for company. A report counts from when it arrived here, so its wait costs nobody
+ * money; each call is a transaction of the scheduler, which a busy market could not pay for every single report.
+ */
+export const REPORT_DELAY_MS = 50;
 export const HEARTBEAT_DELAY_MS = 25;
 export const OFFER_DELAY_MS = 2;
 
