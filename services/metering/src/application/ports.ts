@@ -14,15 +14,15 @@ export interface Transaction {
 
 export interface LeaseRow extends Lease {
   readonly gpuModelId: string;
-  /** The final record was written and nothing waits; only a late word opens it again. */
-  readonly settled: boolean;
+  /** When something of it is due without any news; undefined: never. */
+  readonly dueMs: number | undefined;
 }
 
 export interface Leases {
   /** Locks a lease; undefined when it was never heard of. */
   lock(leaseId: string): Promise<LeaseRow | undefined>;
   /** Stores a lease, or what is new of it. */
-  save(lease: Lease, gpuModelId: string): Promise<void>;
+  save(lease: LeaseRow): Promise<void>;
   /** Rates the node's leases that were granted before anybody had heard of its ratings, and what was recorded of them. */
   rate(nodeId: string): Promise<void>;
   /** When something of this lease is due again without any news; undefined: settled. */

@@ -1,6 +1,6 @@
 import type { Clock } from '@daya/kernel';
 import type { Lease } from '../domain/lease';
-import type { Transaction } from './ports';
+import type { LeaseRow, Transaction } from './ports';
 import type { SettleLease } from './settle-lease';
 
 /** What the scheduler told of a lease, as far as one event says it. */
@@ -24,8 +24,10 @@ export class RecordLease {
   async execute(tx: Transaction, { terms: { gpuModelId, ...terms }, ...news }: LeaseNews): Promise<void> {
     const known = await tx.leases.lock(terms.leaseId);
     const mscu = known?.mscu || (await tx.nodes.rating(terms.nodeId, gpuModelId));
-    const lease = {
+    const lease: LeaseRow = {
       ...terms,
+      gpuModelId,
+      dueMs: known?.dueMs,
       mscu,
       startMs: news.startMs ?? known?.startMs,
       expireMs: Math.max(news.expireMs, known?.expireMs ?? 0),
@@ -33,15 +35,16 @@ export class RecordLease {
       endHeardMs: known?.endHeardMs ?? (news.endMs === undefined ? undefined : this.clock.now().getTime()),
       lost: news.lost || (known?.lost ?? false),
     };
-    await tx.leases.save(lease, gpuModelId);
-    await this.settle.execute(tx, terms.leaseId);
+    await tx.leases.save(lease);
+    await this.settle.settle(tx, lease);
   }
 
   /** A renewal: time up to the new expiry may become billable. */
   async extend(tx: Transaction, leaseId: string, expireMs: number): Promise<void> {
     const known = await tx.leases.lock(leaseId);
     if (known === undefined) return;
-    await tx.leases.save({ ...known, expireMs: Math.max(expireMs, known.expireMs) }, known.gpuModelId);
-    await this.settle.execute(tx, leaseId);
+    const lease = { ...known, expireMs: Math.max(expireMs, known.expireMs) };
+    await tx.leases.save(lease);
+    await this.settle.settle(tx, lease);
   }
 }

@@ -17,7 +17,12 @@ export class SettleLease {
 
   async execute(tx: Transaction, leaseId: string): Promise<void> {
     const lease = await tx.leases.lock(leaseId);
-    if (lease === undefined) return;
+    if (lease !== undefined) await this.settle(tx, lease);
+  }
+
+  /** As `execute`, of a lease that this transaction has locked. */
+  async settle(tx: Transaction, lease: LeaseRow): Promise<void> {
+    const { leaseId } = lease;
     const word = await this.hear(tx, lease);
     const before = await tx.usage.windows(leaseId);
     const nowMs = this.clock.now().getTime();
@@ -26,7 +31,8 @@ export class SettleLease {
       if (window !== before[index]) await tx.usage.record(recordOf(lease, window, after[index - 1]));
     }
     await this.compare(tx, lease, after);
-    await tx.leases.schedule(leaseId, this.nextLookMs(lease, after, nowMs));
+    const dueMs = this.nextLookMs(lease, after, nowMs);
+    if (dueMs !== lease.dueMs) await tx.leases.schedule(leaseId, dueMs);
   }
 
   /** Judges waiting ticks in order; each accepted one raises the counter that the next is judged against. */
@@ -36,8 +42,11 @@ export class SettleLease {
       for (const tick of await tx.ticks.acceptedAfter(lease.leaseId, lease.endMs))
         await tx.ticks.refuse(tick, 'LEASE_ENDED');
     }
-    let { counterMs } = await tx.ticks.word(lease.leaseId);
-    for (const tick of await tx.ticks.waiting(lease.leaseId)) {
+    const word = await tx.ticks.word(lease.leaseId);
+    const waiting = await tx.ticks.waiting(lease.leaseId);
+    if (waiting.length === 0) return word;
+    let { counterMs } = word;
+    for (const tick of waiting) {
       const verdict = judge(tick, lease, counterMs);
       if (verdict.state === 'refused') await tx.ticks.refuse(tick, verdict.reason);
       if (verdict.state !== 'accepted') continue;

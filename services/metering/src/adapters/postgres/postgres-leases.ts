@@ -1,6 +1,5 @@
 import type { EntityManager } from 'typeorm';
 import type { LeaseRow, Leases } from '../../application/ports';
-import type { Lease } from '../../domain/lease';
 import { toLease, type LeaseDbRow } from './rows';
 
 export class PostgresLeases implements Leases {
@@ -13,7 +12,7 @@ export class PostgresLeases implements Leases {
     return row && toLease(row);
   }
 
-  async save(lease: Lease, gpuModelId: string): Promise<void> {
+  async save(lease: LeaseRow): Promise<void> {
     await this.em.query(
       `INSERT INTO lease (lease_id, lease_token, node_id, organisation_id, provider_organisation_id, job_id, gpu_milli, mscu, start_time,
          expire_time, end_time, lost, gpu_model_id, end_heard_time)
@@ -32,7 +31,7 @@ export class PostgresLeases implements Leases {
         timeOf(lease.expireMs),
         timeOf(lease.endMs),
         lease.lost,
-        gpuModelId,
+        lease.gpuModelId,
         timeOf(lease.endHeardMs),
       ],
     );

@@ -35,7 +35,7 @@ export const toLease = (row: LeaseDbRow): LeaseRow => ({
   endHeardMs: row.end_heard_time?.getTime(),
   lost: row.lost,
   gpuModelId: row.gpu_model_id,
-  settled: row.end_time !== null && row.due_time === null,
+  dueMs: row.due_time?.getTime(),
 });
 
 export interface TickRow {
