@@ -24,7 +24,7 @@ import type { FeePolicy } from './domain/quote';
 const FEE_POLICY = token<FeePolicy>('FEE_POLICY');
 
 const useCases = [
-  provide(PriceQuote, [Store, QuoteSigner, FEE_POLICY]),
+  provide(PriceQuote, [QuoteSigner, FEE_POLICY]),
   provide(PlaceHold, [Store, QuoteSigner, Clock]),
   provide(ReleaseHold, [Store, Clock]),
   provide(RecordDeposit, [Store]),

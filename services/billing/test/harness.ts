@@ -59,7 +59,7 @@ export async function openLedger(): Promise<Ledger> {
     store,
     clock,
     queries: new PostgresQueries(transactions),
-    price: new PriceQuote(store, signer, { feeBps: FEE_BPS, version: 'test' }),
+    price: new PriceQuote(signer, { feeBps: FEE_BPS, version: 'test' }),
     place: new PlaceHold(store, signer, clock),
     release: new ReleaseHold(store, clock),
     deposit: new RecordDeposit(store),
@@ -113,10 +113,9 @@ export async function deposit(ledger: Ledger, organisationId: string, micros: bi
 }
 
 /** A quote of one task at a price an hour that costs exactly `micros` for an hour. */
-export const aQuote = (ledger: Ledger, organisationId: string, micros: bigint) =>
+export const aQuote = (ledger: Ledger, micros: bigint) =>
   ledger.price.execute({
     quoteId: randomUUID(),
-    organisationId,
     tasks: [{ priceMicrosPerGpuHour: micros, gpuMilli: 1_000, maxRunSeconds: 3_600, taskCount: 1 }],
   });
 
@@ -126,7 +125,7 @@ export async function hold(
   micros: bigint,
   jobId: string = randomUUID(),
 ): Promise<Hold> {
-  const quote = await aQuote(ledger, organisationId, micros);
+  const quote = aQuote(ledger, micros);
   return ledger.place.execute({ requestId: jobId, jobId, organisationId, quote });
 }
 

@@ -26,14 +26,14 @@ const refusal = (reason: string) => expect.objectContaining({ reason });
 test('a hold sets the whole quote aside; a repeated request gets the first hold and other content is refused', async () => {
   const payer = randomUUID();
   await deposit(ledger, payer, 10_000n);
-  const quote = await aQuote(ledger, payer, 4_000n);
+  const quote = aQuote(ledger, 4_000n);
   const jobId = randomUUID();
   const command = { requestId: jobId, jobId, organisationId: payer, quote };
   const [first, second] = await Promise.all([ledger.place.execute(command), ledger.place.execute(command)]);
   expect(first).toMatchObject({ amount: 4_000n, remaining: 4_000n, state: 'open' });
   expect(second).toEqual(first);
   expect(await walletOf(payer)).toBe('10000/4000');
-  const other = await aQuote(ledger, payer, 5_000n);
+  const other = aQuote(ledger, 5_000n);
   await expect(ledger.place.execute({ ...command, quote: other })).rejects.toEqual(refusal('REQUEST_ID_REUSED'));
   const events: { type: string }[] = await ledger.sources.system.query('SELECT type FROM outbox WHERE key = $1', [
     jobId,
@@ -45,7 +45,7 @@ test('without the money nothing is set aside, and the same request succeeds once
   const payer = randomUUID();
   const jobId = randomUUID();
   await deposit(ledger, payer, 3_999n);
-  const quote = await aQuote(ledger, payer, 4_000n);
+  const quote = aQuote(ledger, 4_000n);
   const command = { requestId: jobId, jobId, organisationId: payer, quote };
   await expect(ledger.place.execute(command)).rejects.toEqual(refusal('INSUFFICIENT_FUNDS'));
   expect(await walletOf(payer)).toBe('3999/0');
@@ -58,7 +58,7 @@ test('without the money nothing is set aside, and the same request succeeds once
 test('of 200 parallel holds with funds for one, exactly one is placed', async () => {
   const payer = randomUUID();
   await deposit(ledger, payer, 1_500n);
-  const quote = await aQuote(ledger, payer, 1_000n);
+  const quote = aQuote(ledger, 1_000n);
   const outcomes = await Promise.allSettled(
     Array.from({ length: 200 }, () => {
       const jobId = randomUUID();
@@ -76,7 +76,7 @@ test('of 200 parallel holds with funds for one, exactly one is placed', async ()
 test('a quote that billing did not sign exactly so is refused', async () => {
   const payer = randomUUID();
   await deposit(ledger, payer, 10_000n);
-  const quote = await aQuote(ledger, payer, 4_000n);
+  const quote = aQuote(ledger, 4_000n);
   const jobId = randomUUID();
   for (const forged of [
     { totalMicros: 1n },
@@ -181,15 +181,13 @@ test('a bank reference counts once, whatever its request id', async () => {
   expect(await walletOf(organisationId)).toBe('5/0');
 });
 
-test('a quote id gives the same signed answer again', async () => {
-  const organisationId = randomUUID();
+test('a quote is signed as it is priced, and the same question gets the same answer', () => {
   const command = {
     quoteId: randomUUID(),
-    organisationId,
     tasks: [{ priceMicrosPerGpuHour: 10n, gpuMilli: 1_000, maxRunSeconds: 3_600, taskCount: 3 }],
   };
-  const first = await ledger.price.execute(command);
+  const first = ledger.price.execute(command);
   expect(first).toMatchObject({ totalMicros: 30n, feeBps: 500, lines: [{ what: 'compute', amountMicros: 30n }] });
-  expect(await ledger.price.execute(command)).toEqual(first);
-  await expect(ledger.price.execute({ ...command, tasks: [] })).rejects.toEqual(refusal('REQUEST_ID_REUSED'));
+  expect(ledger.price.execute(command)).toEqual(first);
+  expect(ledger.price.execute({ ...command, quoteId: randomUUID() }).signature).not.toEqual(first.signature);
 });

@@ -54,7 +54,7 @@ export class PlaceHold {
       createTime: this.clock.now(),
     };
     await tx.jobs.saveHold(hold);
-    await tx.events.append({ type: 'hold-placed', hold });
+    await tx.events.append([{ type: 'hold-placed', hold }]);
     await tx.ledger.post(placement(hold));
     return hold;
   }

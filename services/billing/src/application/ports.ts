@@ -16,7 +16,7 @@ export interface Transaction {
   readonly jobs: Jobs;
   readonly notes: Notes;
   readonly ledger: Ledger;
-  readonly events: { append(event: BillingEvent): Promise<void> };
+  readonly events: { append(events: readonly BillingEvent[]): Promise<void> };
 }
 
 export abstract class Store {
@@ -41,11 +41,18 @@ export interface Requests {
 export interface Leases {
   /** Locks a lease, also one never heard of; returns its job when its terms are known. */
   lock(leaseId: string): Promise<{ readonly jobId: string | undefined }>;
-  /** Stores the terms unless they are known, and the start when it is given. The job's row must exist. */
-  saveTerms(terms: LeaseTerms, startTime: Date | undefined): Promise<void>;
-  end(leaseId: string, endTime: Date, waivedReason: string): Promise<void>;
+  /** Stores the terms of a lease that has none. The job's row must exist. */
+  saveTerms(terms: LeaseTerms): Promise<void>;
+  /** Stores start and end where they are news: what was told first stands. */
+  saveCourse(leaseId: string, course: LeaseCourse): Promise<void>;
   /** Adds a window that waits to be charged; false when it was here before. */
   addUsage(usage: RecordedUsage): Promise<boolean>;
+}
+
+/** How a lease went, as far as one event says it. */
+export interface LeaseCourse {
+  readonly startTime: Date | undefined;
+  readonly end?: { readonly endTime: Date; readonly waivedReason: string };
 }
 
 export interface RecordedUsage extends UsageWindow {

@@ -1,32 +1,22 @@
 import { priceQuote, type FeePolicy, type QuoteTask } from '../domain/quote';
-import type { QuoteSigner, SignedQuote, Store } from './ports';
+import type { QuoteSigner, SignedQuote } from './ports';
 
 export interface PriceQuoteCommand {
   readonly quoteId: string;
-  readonly organisationId: string;
   readonly tasks: readonly QuoteTask[];
 }
 
-/** Prices and signs a quote; the same id gives the same answer, also after the fee policy has changed. */
+/**
+ * Prices and signs a quote. Nothing is stored: the signed quote itself comes back when money is set aside, and only the
+ * signature says that it is billing's. The same question gets the same answer until the fee policy changes.
+ */
 export class PriceQuote {
   constructor(
-    private readonly store: Store,
     private readonly signer: QuoteSigner,
     private readonly policy: FeePolicy,
   ) {}
 
-  execute({ quoteId, organisationId, tasks }: PriceQuoteCommand): Promise<SignedQuote> {
-    const content = tasks.flatMap((task) => [
-      task.priceMicrosPerGpuHour,
-      task.gpuMilli,
-      task.maxRunSeconds,
-      task.taskCount,
-    ]);
-    const key = { scope: organisationId, method: 'PriceQuote', requestId: quoteId, content };
-    return this.store.transaction('system', (tx) => tx.requests.once(key, async () => this.price(quoteId, tasks)));
-  }
-
-  private price(quoteId: string, tasks: readonly QuoteTask[]): SignedQuote {
+  execute({ quoteId, tasks }: PriceQuoteCommand): SignedQuote {
     const quote = priceQuote(quoteId, tasks, this.policy);
     return { ...quote, signature: this.signer.sign(quote) };
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '@daya/kernel';
 import { waivedReason, type Fault, type LeaseTerms } from '../domain/charge';
-import type { InvoiceIds, Transaction } from './ports';
+import type { InvoiceIds, LeaseCourse, Transaction } from './ports';
 import { settleJob } from './settle-job';
 
 export interface LeaseStart {
@@ -27,25 +27,19 @@ export class RecordLease {
   ) {}
 
   started(tx: Transaction, { terms, startTime }: LeaseStart): Promise<void> {
-    return this.learn(tx, terms, startTime);
+    return this.learn(tx, terms, { startTime });
   }
 
   ended(tx: Transaction, { terms, startTime, endTime, fault }: LeaseEnd): Promise<void> {
-    return this.learn(tx, terms, startTime, () =>
-      tx.leases.end(terms.leaseId, endTime, waivedReason(fault, startTime !== undefined)),
-    );
+    const end = { endTime, waivedReason: waivedReason(fault, startTime !== undefined) };
+    return this.learn(tx, terms, { startTime, end });
   }
 
-  private async learn(
-    tx: Transaction,
-    terms: LeaseTerms,
-    startTime: Date | undefined,
-    end?: () => Promise<void>,
-  ): Promise<void> {
-    await tx.leases.lock(terms.leaseId);
+  private async learn(tx: Transaction, terms: LeaseTerms, course: LeaseCourse): Promise<void> {
+    const { jobId } = await tx.leases.lock(terms.leaseId);
     await tx.jobs.lock(terms.jobId, terms.payerId);
-    await tx.leases.saveTerms(terms, startTime);
-    await end?.();
+    if (jobId === undefined) await tx.leases.saveTerms(terms);
+    await tx.leases.saveCourse(terms.leaseId, course);
     await settleJob(tx, this.ids, terms.jobId, this.clock.now());
   }
 }

@@ -39,7 +39,7 @@ export class ReleaseHold {
     }
     const { hold: released, transfers } = closeHold(hold, 'released', now);
     await tx.jobs.saveHold(released);
-    await tx.events.append({ type: 'hold-released', hold: released, releasedMicros: hold.remaining });
+    await tx.events.append([{ type: 'hold-released', hold: released, releasedMicros: hold.remaining }]);
     await tx.ledger.post(transfers);
     return released;
   }

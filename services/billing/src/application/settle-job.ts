@@ -15,11 +15,11 @@ export async function settleJob(tx: Transaction, ids: InvoiceIds, jobId: string,
   const facts = await tx.jobs.facts(jobId);
   const settlement = settle(facts, now);
   await tx.jobs.record(facts, settlement, now);
-  for (const event of chargeEvents(facts, settlement, now)) await tx.events.append(event);
-  if (settlement.settles) await close(tx, ids, facts, settlement, now);
+  const closing = settlement.settles ? await close(tx, ids, facts, settlement, now) : [];
   const noted = await note(tx, ids, facts, settlement, now);
+  await tx.events.append([...chargeEvents(facts, settlement, now), ...closing, ...noted.events]);
   // Last, so that balances that others wait for are locked as briefly as can be.
-  await tx.ledger.post([...settlement.transfers, ...noted]);
+  await tx.ledger.post([...settlement.transfers, ...noted.transfers]);
 }
 
 function chargeEvents(facts: JobFacts, { reversed, charges }: Settlement, postTime: Date): BillingEvent[] {
@@ -33,44 +33,45 @@ function chargeEvents(facts: JobFacts, { reversed, charges }: Settlement, postTi
   ];
 }
 
-/** A job that never set money aside (a canary, or one refused) has no invoice. */
+/** Issues the invoice; a job that never set money aside (a canary, or one refused) has none. */
 async function close(
   tx: Transaction,
   ids: InvoiceIds,
   facts: JobFacts,
   { hold, transfers }: Settlement,
   now: Date,
-): Promise<void> {
-  if (hold === undefined || hold.amount === 0n) return;
+): Promise<BillingEvent[]> {
+  if (hold === undefined || hold.amount === 0n) return [];
   const releasedMicros = transfers.find((transfer) => transfer.kind === 'release')?.amount ?? 0n;
-  if (facts.hold?.state === 'open') await tx.events.append({ type: 'hold-released', hold, releasedMicros });
   const head = { invoiceId: ids.invoiceIdOf(facts.jobId), jobId: facts.jobId, payerId: hold.payerId };
   const invoice = newInvoice(head, await tx.jobs.runs(facts.jobId), now);
   await tx.jobs.addInvoice(invoice);
-  await tx.events.append({ type: 'invoice-issued', invoice });
+  const released: BillingEvent[] =
+    facts.hold?.state === 'open' ? [{ type: 'hold-released', hold, releasedMicros }] : [];
+  return [...released, { type: 'invoice-issued', invoice }];
 }
 
-/** Issues the notes of a settlement; returns the rows that are still to be posted. */
+/** Issues the notes of a settlement; returns the rows and the events that are still to be written. */
 async function note(
   tx: Transaction,
   ids: InvoiceIds,
   facts: JobFacts,
   { hold, notes: wanted }: Settlement,
   now: Date,
-): Promise<Transfer[]> {
-  if (hold === undefined || wanted.length === 0) return [];
+): Promise<{ readonly transfers: Transfer[]; readonly events: BillingEvent[] }> {
+  if (hold === undefined || wanted.length === 0) return { transfers: [], events: [] };
   const rowsOf = (notes: readonly Note[]): Transfer[] =>
     notes.flatMap((each) => transfersOfNote(leaseIn(facts, each.leaseId), each));
   const wallet = walletOf(hold.payerId, hold.asset);
   const notes = coverNotes(wanted, await tx.ledger.available(wallet, rowsOf(wanted)));
   const { jobId } = facts;
   await tx.notes.add(notes, { jobId, invoiceId: ids.invoiceIdOf(jobId), issueTime: now });
-  for (const each of notes) {
+  const events = notes.flatMap((each): BillingEvent[] => {
     const told = { note: each, lease: leaseIn(facts, each.leaseId), postTime: now };
-    if (each.charge > 0n) await tx.events.append({ type: 'note-posted', ...told });
-    await tx.events.append({ type: 'note-issued', ...told });
-  }
-  return rowsOf(notes);
+    const posted: BillingEvent[] = each.charge > 0n ? [{ type: 'note-posted', ...told }] : [];
+    return [...posted, { type: 'note-issued', ...told }];
+  });
+  return { transfers: rowsOf(notes), events };
 }
 
 function leaseIn({ leases }: JobFacts, leaseId: string): BilledLease {

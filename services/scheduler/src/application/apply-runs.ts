@@ -59,17 +59,16 @@ export async function settleJobs(
   now: Date,
 ): Promise<{ jobs: Job[]; released: Task[]; events: SchedulerEvent[] }> {
   const ids = jobs.map(({ jobId }) => jobId);
-  const counts = await tx.jobs.taskCounts(ids);
-  const open = await tx.leases.openCounts(ids);
+  const stored = await tx.jobs.progress(ids);
   const settled: Job[] = [];
   const released: Task[] = [];
   const finished: Job[] = [];
   for (const job of jobs) {
-    const { counts: of = {}, failedReason = '' } = counts.get(job.jobId) ?? {};
-    const progress = progressOf(job, of, failedReason);
+    const { counts = {}, failedReason = '', openRuns = 0 } = stored.get(job.jobId) ?? {};
+    const progress = progressOf(job, counts, failedReason);
     if (progress.releaseFinal || progress.dropFinal)
       released.push(...(await moveFinal(tx, job, progress.releaseFinal)));
-    const ends = isFinalJob(progress.state) && !job.endTime && (open.get(job.jobId) ?? 0) === 0;
+    const ends = isFinalJob(progress.state) && !job.endTime && openRuns === 0;
     const next: Job = {
       ...job,
       state: progress.state,

@@ -6,6 +6,12 @@ import { JOB_NEXT, moved } from '../domain/states';
 import type { MarketState } from './market-state';
 import type { Billing, Store, Transaction } from './ports';
 
+/** A job whose money was asked for; the tasks that this very call queued, none when another one had. */
+export interface FundedJob {
+  readonly job: Job;
+  readonly tasks: readonly Task[];
+}
+
 /** What billing said about the money: set aside, or why not. */
 type Funding = { readonly held: true } | { readonly held: false; readonly reason: string };
 
@@ -23,7 +29,7 @@ export class FundJob {
   ) {}
 
   /** `known`: the job's quote, where the caller has it at hand. */
-  async execute(job: Job, known?: Quote): Promise<Job> {
+  async execute(job: Job, known?: Quote): Promise<FundedJob> {
     const { priced, tasks: quoted } = known ?? (await this.quoteOf(job));
     const funding = await this.placeHold(job, priced);
     const prices = quoted.map(({ priceMicrosPerGpuHour }) => priceMicrosPerGpuHour);
@@ -35,7 +41,7 @@ export class FundJob {
       this.state.wake();
     }
     if (settled.job.state === 'CANCELLED' && settled.holdPending) await this.giveBack(settled.job, funding);
-    return settled.job;
+    return settled;
   }
 
   private async quoteOf({ jobId, organisationId, quoteId }: Job): Promise<Quote> {
@@ -60,12 +66,11 @@ export class FundJob {
     { jobId }: Job,
     funding: Funding,
     prices: readonly bigint[],
-  ): Promise<{ job: Job; tasks: Task[]; holdPending: boolean }> {
+  ): Promise<FundedJob & { readonly holdPending: boolean }> {
     const job = await tx.jobs.lock(jobId);
     if (!job) throw new Error(`job ${jobId} is gone`);
     // Only a cancel that came before the funding leaves the hold open; later ones are settled by what the job used.
     if (job.state !== 'FUNDING') return { job, tasks: [], holdPending: await tx.jobs.isHoldPending(jobId) };
-    await tx.jobs.settleHold(jobId);
     if (!funding.held) {
       const rejected: Job = {
         ...job,
@@ -73,12 +78,12 @@ export class FundJob {
         reason: funding.reason,
         endTime: this.state.now(),
       };
-      await tx.jobs.save([rejected]);
+      await tx.jobs.saveFunded(rejected);
       return { job: rejected, tasks: [], holdPending: false };
     }
-    const queued: Job = { ...job, state: moved(JOB_NEXT, job.state, 'QUEUED') };
+    const queued: Job = { ...job, state: moved(JOB_NEXT, job.state, 'QUEUED'), version: job.version + 1n };
     const tasks = newTasks(queued, prices, () => this.ids.next());
-    await tx.jobs.save([queued]);
+    await tx.jobs.saveFunded(queued);
     await tx.jobs.insertTasks(queued, tasks);
     const event: SchedulerEvent = { type: 'job-queued', job: queued };
     await tx.events.append([event]);

@@ -56,14 +56,22 @@ export interface Jobs {
   lock(jobId: string): Promise<Job | undefined>;
   /** Stores state, reason and end, and moves the version on. */
   save(jobs: readonly Job[]): Promise<void>;
+  /** As `save`, for a job about whose money billing has answered. */
+  saveFunded(job: Job): Promise<void>;
   lockTasks(jobId: string): Promise<Task[]>;
   saveTasks(tasks: readonly Task[]): Promise<void>;
-  taskCounts(
-    jobIds: readonly string[],
-  ): Promise<Map<string, { readonly counts: TaskCounts; readonly failedReason: string }>>;
+  /** How far these jobs are, as their tasks and runs are stored. */
+  progress(jobIds: readonly string[]): Promise<Map<string, StoredProgress>>;
   /** Whether billing's word about the job's money is still open; the job is locked. */
   isHoldPending(jobId: string): Promise<boolean>;
   settleHold(jobId: string): Promise<void>;
+}
+
+export interface StoredProgress {
+  readonly counts: TaskCounts;
+  readonly failedReason: string;
+  /** Runs that have not ended. */
+  readonly openRuns: number;
 }
 
 /** A run beside its task and job, all locked. */
@@ -84,8 +92,6 @@ export interface Leases {
   /** Locks the runs of a job that have not ended. */
   lockOpenOf(jobId: string): Promise<Run[]>;
   saveRuns(runs: readonly Run[]): Promise<void>;
-  /** Runs of these jobs that have not ended. */
-  openCounts(jobIds: readonly string[]): Promise<Map<string, number>>;
   /** Leases of these jobs that have started, by job, in the order of their tasks and runs. */
   startedOf(jobIds: readonly string[]): Promise<Map<string, string[]>>;
   addArtifacts(run: Run, artifacts: readonly Artifact[]): Promise<void>;
@@ -186,7 +192,7 @@ export abstract class MarketQueries {
 }
 
 export abstract class Billing {
-  /** Prices a quote's tasks; the same quote id gives the same answer. Throws `unavailable`, or billing's refusal. */
+  /** Prices a quote's tasks and signs the result; nothing is stored. Throws `unavailable`, or billing's refusal. */
   abstract priceQuote(quoteId: string, organisationId: string, tasks: readonly QuotedTask[]): Promise<PricedQuote>;
   /** Sets the money aside; may be repeated. Throws `precondition` INSUFFICIENT_FUNDS, `unavailable`, or another refusal. */
   abstract placeHold(jobId: string, organisationId: string, priced: PricedQuote): Promise<void>;

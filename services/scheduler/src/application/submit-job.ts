@@ -5,7 +5,7 @@ import type { Quote } from '../domain/quote';
 import { validateSpec } from '../domain/validate-spec';
 import { Violations } from '../domain/violations';
 import { contentOf, memberOf, requireRequestId } from './caller';
-import type { FundJob } from './fund-job';
+import type { FundedJob, FundJob } from './fund-job';
 import type { QuoteMaker } from './get-quote';
 import type { MarketState } from './market-state';
 import type { Projects, RequestKey, SealedSecrets, SecretBox, Store, Transaction } from './ports';
@@ -43,21 +43,25 @@ export class SubmissionReader {
     }
     const { spec, secrets } = validateSpec(command.spec, found);
     await this.projects.require(organisationId, command.projectId);
-    const key = keyOf(
-      organisationId,
-      command,
-      contentOf({ projectId: command.projectId, spec, secrets: this.box.digest(secrets) }),
-    );
-    const known = await this.store.transaction({ organisationId }, (tx) => tx.requests.find(key));
-    if (known !== undefined)
+    const content = contentOf({ projectId: command.projectId, spec, secrets: this.box.digest(secrets) });
+    const key = keyOf(organisationId, command, content);
+    const quote = await this.quotes
+      .make(organisationId, command.projectId, spec)
+      .catch((error: unknown) => this.unlessKnown(key, error));
+    if (quote === undefined)
       return { organisationId, key, prepare: () => Promise.reject(new Error('a known request is not prepared')) };
-    const quote = await this.quotes.make(organisationId, command.projectId, spec);
     const sealed = this.box.seal(organisationId, secrets);
     const prepare = async (tx: Transaction): Promise<{ quote: Quote; secrets: SealedSecrets }> => {
       await tx.quotes.insert(quote, sealed);
       return { quote, secrets: sealed };
     };
     return { organisationId, key, prepare };
+  }
+
+  /** What no offer runs today may be a request that was answered before: its answer stands. */
+  private async unlessKnown(key: RequestKey, error: unknown): Promise<undefined> {
+    const known = await this.store.transaction({ organisationId: key.scope }, (tx) => tx.requests.find(key));
+    if (known === undefined) throw error;
   }
 
   private ofQuote(organisationId: string, command: SubmitJobCommand): Submission {
@@ -75,7 +79,8 @@ export class SubmissionReader {
 /**
  * Stores a job as FUNDING, then has its money set aside and queues it. The answer to a request id follows from its job:
  * FUNDING is tried again, REJECTED repeats its refusal, everything else is the job. Throws `precondition`
- * INSUFFICIENT_FUNDS, QUOTE_EXPIRED, QUOTE_USED; `unavailable` while billing does not answer (send it again).
+ * INSUFFICIENT_FUNDS, QUOTE_EXPIRED, QUOTE_USED; `unavailable` while billing does not answer (send it again). Returns the
+ * tasks too where this call queued them.
  */
 export class SubmitJob {
   constructor(
@@ -85,7 +90,7 @@ export class SubmitJob {
     private readonly state: MarketState,
   ) {}
 
-  async execute(caller: Caller, command: SubmitJobCommand, nextId: () => string): Promise<Job> {
+  async execute(caller: Caller, command: SubmitJobCommand, nextId: () => string): Promise<FundedJob> {
     const submission = await this.reader.read(caller, command);
     const { job, quote } = await this.store.transaction({ organisationId: submission.organisationId }, async (tx) => {
       let inserted: { job: Job; quote: Quote } | undefined;
@@ -98,10 +103,10 @@ export class SubmitJob {
       if (!stored) throw new Error(`job ${jobId} is gone`);
       return { job: stored, quote: undefined };
     });
-    const settled = job.state === 'FUNDING' ? await this.fund.execute(job, quote) : job;
-    if (settled.state === 'REJECTED')
-      throw new DomainError('precondition', settled.reason, 'the job was rejected', { job_id: settled.jobId });
-    return settled;
+    const funded = job.state === 'FUNDING' ? await this.fund.execute(job, quote) : { job, tasks: [] };
+    const { state, reason, jobId } = funded.job;
+    if (state === 'REJECTED') throw new DomainError('precondition', reason, 'the job was rejected', { job_id: jobId });
+    return funded;
   }
 
   private async insert(tx: Transaction, submission: Submission, jobId: string): Promise<{ job: Job; quote: Quote }> {

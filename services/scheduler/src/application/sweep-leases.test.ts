@@ -25,10 +25,9 @@ function aWorld() {
         stored = run ?? stored;
         await world.meanwhile();
       },
-      openCounts: async () => new Map(),
       startedOf: async () => new Map(),
     },
-    jobs: { saveTasks: async () => undefined, taskCounts: async () => new Map(), save: async () => undefined },
+    jobs: { saveTasks: async () => undefined, progress: async () => new Map(), save: async () => undefined },
     events: { append: () => world.meanwhile() },
   } as unknown as Transaction;
   const store: Store = { transaction: (_scope, work) => work(tx) };

@@ -33,7 +33,7 @@ export class BillingController implements GrpcHandlers<typeof BillingServiceServ
   ) {}
 
   async priceQuote(request: proto.PriceQuoteRequest): Promise<proto.PriceQuoteResponse> {
-    const quote = await this.price.execute(fromProtoPriceQuote(request));
+    const quote = this.price.execute(fromProtoPriceQuote(request));
     return { quote: toProtoQuote(quote, quote.signature) };
   }
 

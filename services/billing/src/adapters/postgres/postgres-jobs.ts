@@ -8,19 +8,32 @@ import { chargeIdOf, reversalIdOf } from '../derive-id';
 import { toCharge, toHold, toLease, toRun, type ChargeRow, type JobRow, type LeaseRow } from './rows';
 
 const USD = 'USD';
+/** A job without a hold: a canary. */
+const SETTLE_SQL = `UPDATE billed_job SET settle_time = $2 WHERE job_id = $1 RETURNING *`;
 
+/** A window that waits to be charged, in JSON. */
+interface WaitingRow {
+  readonly usageId: string;
+  readonly cumulativeMs: string;
+}
+
+/** Jobs of one transaction. What it has locked nobody else changes, so a locked job is read once. */
 export class PostgresJobs implements Jobs {
+  private readonly locked = new Map<string, JobRow>();
+
   constructor(private readonly em: EntityManager) {}
 
   async lock(jobId: string, payerId: string | undefined): Promise<BilledJob> {
     const row = (await this.select(jobId)) ?? (await this.insert(jobId, payerId));
+    this.locked.set(jobId, row);
     return { jobId, payerId: row.payer_id ?? '', hold: toHold(row), finished: row.finish_time !== null };
   }
 
-  async saveHold(hold: Hold): Promise<void> {
-    await this.em.query(
+  async saveHold(hold: Hold, settleTime?: Date): Promise<void> {
+    await this.update(
+      hold.jobId,
       `UPDATE billed_job SET payer_id = coalesce(payer_id, $2), asset = $3, hold_amount = $4, hold_remaining = $5, hold_state = $6, fee_bps = $7,
-         hold_create_time = $8, hold_close_time = $9 WHERE job_id = $1`,
+         hold_create_time = $8, hold_close_time = $9, settle_time = coalesce(settle_time, $10) WHERE job_id = $1 RETURNING *`,
       [
         hold.jobId,
         hold.payerId === '' ? null : hold.payerId,
@@ -31,6 +44,7 @@ export class PostgresJobs implements Jobs {
         Number(hold.feeBps),
         hold.createTime,
         hold.closeTime ?? null,
+        settleTime ?? null,
       ],
     );
   }
@@ -44,27 +58,26 @@ export class PostgresJobs implements Jobs {
   }
 
   async finish(jobId: string, startedLeaseIds: readonly string[], finishTime: Date): Promise<void> {
-    await this.em.query(
-      `UPDATE billed_job SET started_lease_ids = $2, finish_time = $3 WHERE job_id = $1 AND finish_time IS NULL`,
+    await this.update(
+      jobId,
+      `UPDATE billed_job SET started_lease_ids = $2, finish_time = $3 WHERE job_id = $1 AND finish_time IS NULL RETURNING *`,
       [jobId, startedLeaseIds, finishTime],
     );
   }
 
   /** Until the job has finished only leases with something to do are read, so a large job costs no more per window. */
   async facts(jobId: string): Promise<JobFacts> {
-    const job = await this.select(jobId);
+    const job = this.locked.get(jobId);
     if (job === undefined) throw new Error(`job ${jobId} is not locked`);
     const finished = job.finish_time !== null;
-    const leaseRows: LeaseRow[] = await this.em.query(
-      `SELECT l.* FROM billed_lease l WHERE l.job_id = $1 AND ($2 OR (l.waived_reason <> '' AND l.charge_micros > 0) OR l.charged_ms > l.billable_ms
+    const leaseRows: (LeaseRow & { waiting: WaitingRow[] | null })[] = await this.em.query(
+      `SELECT l.*, (SELECT json_agg(json_build_object('usageId', w.usage_id, 'cumulativeMs', w.cumulative_ms::text))
+           FROM usage_waiting w WHERE w.lease_id = l.lease_id) AS waiting
+       FROM billed_lease l WHERE l.job_id = $1 AND ($2 OR (l.waived_reason <> '' AND l.charge_micros > 0) OR l.charged_ms > l.billable_ms
          OR EXISTS (SELECT 1 FROM usage_waiting w WHERE w.lease_id = l.lease_id)) ORDER BY l.lease_id`,
       [jobId, finished],
     );
     const leases = leaseRows.map(toLease);
-    const waiting: { usage_id: string; lease_id: string; cumulative_ms: string }[] = await this.em.query(
-      `SELECT w.* FROM usage_waiting w JOIN billed_lease l USING (lease_id) WHERE l.job_id = $1`,
-      [jobId],
-    );
     const overcharged = leases.filter((lease) =>
       isWaived(lease) ? lease.charged.charge > 0n : lease.chargedMs > lease.billableMs,
     );
@@ -75,11 +88,9 @@ export class PostgresJobs implements Jobs {
       startedLeaseIds: job.started_lease_ids,
       settled: job.settle_time !== null,
       leases,
-      waiting: waiting.map((row) => ({
-        usageId: row.usage_id,
-        leaseId: row.lease_id,
-        cumulativeMs: BigInt(row.cumulative_ms),
-      })),
+      waiting: leaseRows.flatMap(({ lease_id: leaseId, waiting }) =>
+        (waiting ?? []).map(({ usageId, cumulativeMs }) => ({ usageId, leaseId, cumulativeMs: BigInt(cumulativeMs) })),
+      ),
       overcharged: await this.liveCharges(overcharged.map((lease) => lease.leaseId)),
     };
   }
@@ -93,8 +104,8 @@ export class PostgresJobs implements Jobs {
         measured,
       ]);
     }
-    if (hold !== undefined && hold !== facts.hold) await this.saveHold(hold);
-    if (settles) await this.em.query(`UPDATE billed_job SET settle_time = $2 WHERE job_id = $1`, [facts.jobId, now]);
+    if (hold !== undefined && (hold !== facts.hold || settles)) await this.saveHold(hold, settles ? now : undefined);
+    else if (settles) await this.update(facts.jobId, SETTLE_SQL, [facts.jobId, now]);
   }
 
   async runs(jobId: string): Promise<RunCharge[]> {
@@ -102,18 +113,20 @@ export class PostgresJobs implements Jobs {
   }
 
   async addInvoice(invoice: Invoice): Promise<void> {
-    await this.em.query(
-      `INSERT INTO invoice (invoice_id, job_id, payer_id, total_micros, issue_time) VALUES ($1, $2, $3, $4, $5)`,
-      [invoice.invoiceId, invoice.jobId, invoice.payerId, invoice.totalMicros.toString(), invoice.issueTime],
-    );
     const column = <T>(of: (line: Invoice['lines'][number]) => T): T[] => invoice.lines.map(of);
     await this.em.query(
-      `INSERT INTO invoice_line (invoice_id, payer_id, position, what, lease_id, task_index, run_number, billable_ms,
+      `WITH head AS (
+         INSERT INTO invoice (invoice_id, job_id, payer_id, total_micros, issue_time) VALUES ($1, $2, $3, $4, $5) RETURNING invoice_id, payer_id)
+       INSERT INTO invoice_line (invoice_id, payer_id, position, what, lease_id, task_index, run_number, billable_ms,
          price_micros_per_gpu_hour, gpu_milli, amount_micros)
-       SELECT $1, $2, * FROM unnest($3::int[], $4::text[], $5::uuid[], $6::int[], $7::int[], $8::bigint[], $9::bigint[], $10::int[], $11::bigint[])`,
+       SELECT head.*, line.* FROM head,
+         unnest($6::int[], $7::text[], $8::uuid[], $9::int[], $10::int[], $11::bigint[], $12::bigint[], $13::int[], $14::bigint[]) AS line`,
       [
         invoice.invoiceId,
+        invoice.jobId,
         invoice.payerId,
+        invoice.totalMicros.toString(),
+        invoice.issueTime,
         invoice.lines.map((_, index) => index + 1),
         column((line) => line.what),
         column((line) => line.leaseId),
@@ -133,14 +146,18 @@ export class PostgresJobs implements Jobs {
   }
 
   private async insert(jobId: string, payerId: string | undefined): Promise<JobRow> {
-    await this.em.query(`INSERT INTO billed_job (job_id, payer_id, asset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, [
-      jobId,
-      payerId ?? null,
-      USD,
-    ]);
-    const row = await this.select(jobId);
+    const [inserted]: JobRow[] = await this.em.query(
+      `INSERT INTO billed_job (job_id, payer_id, asset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING *`,
+      [jobId, payerId ?? null, USD],
+    );
+    const row = inserted ?? (await this.select(jobId));
     if (row === undefined) throw new Error(`job ${jobId} was inserted but cannot be read`);
     return row;
+  }
+
+  private async update(jobId: string, sql: string, values: readonly unknown[]): Promise<void> {
+    const [[row]]: [JobRow[], number] = await this.em.query(sql, [...values]);
+    if (row !== undefined) this.locked.set(jobId, row);
   }
 
   /** Newest first. */
@@ -156,31 +173,23 @@ export class PostgresJobs implements Jobs {
 
   private async takeBack(charges: readonly Charge[]): Promise<void> {
     const usageIds = charges.map((charge) => charge.usageId);
-    await this.em.query(`INSERT INTO charge_reversal (usage_id, tx_id) SELECT * FROM unnest($1::text[], $2::uuid[])`, [
-      usageIds,
-      usageIds.map(reversalIdOf),
-    ]);
-    await this.addToLeases(usageIds, -1);
-  }
-
-  /** Adds the charges of these windows to the running totals of their leases, or takes them off. */
-  private async addToLeases(usageIds: readonly string[], sign: 1 | -1): Promise<void> {
     await this.em.query(
-      `UPDATE billed_lease l SET charged_ms = l.charged_ms + $2 * c.ms, charge_micros = l.charge_micros + $2 * c.charge,
-         fee_micros = l.fee_micros + $2 * c.fee, provider_micros = l.provider_micros + $2 * c.provider
-       FROM (SELECT lease_id, sum(billable_ms) AS ms, sum(charge_micros) AS charge, sum(fee_micros) AS fee, sum(provider_micros) AS provider
-             FROM usage_charge WHERE usage_id = ANY($1) GROUP BY lease_id) c WHERE l.lease_id = c.lease_id`,
-      [usageIds, sign],
+      `WITH reversed AS (INSERT INTO charge_reversal (usage_id, tx_id) SELECT * FROM unnest($1::text[], $2::uuid[]))
+       ${addToLeases(-1, 'usage_charge WHERE usage_id = ANY($1)')}`,
+      [usageIds, usageIds.map(reversalIdOf)],
     );
   }
 
   private async addCharges(jobId: string, charges: readonly Charge[]): Promise<void> {
     const column = <T>(of: (charge: Charge) => T): T[] => charges.map(of);
     await this.em.query(
-      `INSERT INTO usage_charge (usage_id, tx_id, lease_id, job_id, payer_id, payee_id, billable_ms, up_to_ms, charge_micros, fee_micros, provider_micros, outcome)
-       SELECT c.usage_id, c.tx_id, l.lease_id, $1, l.payer_id, l.payee_id, c.billable_ms, c.up_to_ms, c.charge, c.fee, c.provider, c.outcome
-       FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[])
-         AS c (usage_id, tx_id, lease_id, billable_ms, up_to_ms, charge, fee, provider, outcome) JOIN billed_lease l USING (lease_id)`,
+      `WITH charged AS (
+         INSERT INTO usage_charge (usage_id, tx_id, lease_id, job_id, payer_id, payee_id, billable_ms, up_to_ms, charge_micros, fee_micros, provider_micros, outcome)
+         SELECT c.usage_id, c.tx_id, l.lease_id, $1, l.payer_id, l.payee_id, c.billable_ms, c.up_to_ms, c.charge, c.fee, c.provider, c.outcome
+         FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[])
+           AS c (usage_id, tx_id, lease_id, billable_ms, up_to_ms, charge, fee, provider, outcome) JOIN billed_lease l USING (lease_id) RETURNING *),
+       done AS (DELETE FROM usage_waiting WHERE usage_id = ANY($2))
+       ${addToLeases(1, 'charged')}`,
       [
         jobId,
         column((c) => c.usageId),
@@ -194,11 +203,15 @@ export class PostgresJobs implements Jobs {
         column((c) => c.outcome),
       ],
     );
-    const usageIds = column((c) => c.usageId);
-    await this.addToLeases(usageIds, 1);
-    await this.em.query(`DELETE FROM usage_waiting WHERE usage_id = ANY($1)`, [usageIds]);
   }
 }
+
+/** Adds charges to the running totals of their leases, or takes them off. */
+const addToLeases = (sign: 1 | -1, charges: string): string =>
+  `UPDATE billed_lease l SET charged_ms = l.charged_ms + ${sign} * c.ms, charge_micros = l.charge_micros + ${sign} * c.charge,
+     fee_micros = l.fee_micros + ${sign} * c.fee, provider_micros = l.provider_micros + ${sign} * c.provider
+   FROM (SELECT lease_id, sum(billable_ms) AS ms, sum(charge_micros) AS charge, sum(fee_micros) AS fee, sum(provider_micros) AS provider
+         FROM ${charges} GROUP BY lease_id) c WHERE l.lease_id = c.lease_id`;
 
 /** Every run of a job that started. */
 export async function runsOf(em: EntityManager, jobId: string): Promise<RunCharge[]> {

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { Leases, RecordedUsage } from '../../application/ports';
+import type { LeaseCourse, Leases, RecordedUsage } from '../../application/ports';
 import type { LeaseTerms } from '../../domain/charge';
 
 export class PostgresLeases implements Leases {
@@ -19,7 +19,7 @@ export class PostgresLeases implements Leases {
     return { jobId: row?.job_id ?? undefined };
   }
 
-  async saveTerms(terms: LeaseTerms, startTime: Date | undefined): Promise<void> {
+  async saveTerms(terms: LeaseTerms): Promise<void> {
     await this.em.query(
       `UPDATE billed_lease SET job_id = $2, payer_id = $3, payee_id = $4, asset = $5, provider_id = $6, node_id = $7, task_index = $8,
          run_number = $9, gpu_model_id = $10, gpu_milli = $11, price_micros_per_gpu_hour = $12, emulated = $13
@@ -40,17 +40,13 @@ export class PostgresLeases implements Leases {
         terms.emulated,
       ],
     );
-    if (startTime === undefined) return;
-    await this.em.query(`UPDATE billed_lease SET start_time = coalesce(start_time, $2) WHERE lease_id = $1`, [
-      terms.leaseId,
-      startTime,
-    ]);
   }
 
-  async end(leaseId: string, endTime: Date, waivedReason: string): Promise<void> {
+  async saveCourse(leaseId: string, { startTime, end }: LeaseCourse): Promise<void> {
     await this.em.query(
-      `UPDATE billed_lease SET end_time = $2, waived_reason = $3 WHERE lease_id = $1 AND end_time IS NULL`,
-      [leaseId, endTime, waivedReason],
+      `UPDATE billed_lease SET start_time = coalesce(start_time, $2), end_time = coalesce(end_time, $3),
+         waived_reason = CASE WHEN end_time IS NULL THEN $4 ELSE waived_reason END WHERE lease_id = $1`,
+      [leaseId, startTime ?? null, end?.endTime ?? null, end?.waivedReason ?? ''],
     );
   }
 

@@ -1,5 +1,5 @@
 import type { Scope } from '@daya/kernel';
-import { appendEvent } from '@daya/messaging';
+import { appendEvents } from '@daya/messaging';
 import type { ScopedTransactions } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import { InvoiceIds, Store, type Transaction } from '../../application/ports';
@@ -29,7 +29,7 @@ export function bindTransaction(em: EntityManager): Transaction {
     jobs: new PostgresJobs(em),
     notes: new PostgresNotes(em),
     ledger: new PostgresLedger(em),
-    events: { append: (event) => appendEvent(em, toOutboxEvent(event)) },
+    events: { append: (events) => appendEvents(em, events.map(toOutboxEvent)) },
   };
 }
 

@@ -20,7 +20,7 @@ const GPU_MILLI_MAX = 64_000;
 /** Thirty days. */
 const RUN_SECONDS_MAX = 2_592_000;
 const BANK_REFERENCE_LENGTH_MAX = 140;
-/** Quotes are stored under the request id that asked for them. */
+/** A quote’s id is the request id that asked for it. */
 const QUOTE_ID_LENGTH_MAX = 64;
 
 export function fromProtoPriceQuote({ requestId, organisationId, tasks }: PriceQuoteRequest): PriceQuoteCommand {
@@ -28,7 +28,7 @@ export function fromProtoPriceQuote({ requestId, organisationId, tasks }: PriceQ
   checks.count('tasks', tasks.length, 1, QUOTE_TASKS_MAX);
   tasks.slice(0, QUOTE_TASKS_MAX).forEach((task, index) => checkTask(checks, `tasks[${index}]`, task));
   checks.refuse();
-  return { quoteId: requestId, organisationId, tasks };
+  return { quoteId: requestId, tasks };
 }
 
 function checkTask(checks: FieldChecks, at: string, task: TaskPrice): void {

@@ -45,8 +45,11 @@ export class SchedulerController implements GrpcHandlers<typeof SchedulerService
     { spec, ...request }: proto.SubmitJobRequest,
     { caller }: CallContext,
   ): Promise<proto.SubmitJobResponse> {
-    const job = await this.submit.execute(caller, { ...request, spec: fromProtoSpec(spec) }, () => this.ids.next());
-    return { job: toProtoJobView(await this.jobs.get(caller, job.jobId)) };
+    const command = { ...request, spec: fromProtoSpec(spec) };
+    const { job, tasks } = await this.submit.execute(caller, command, () => this.ids.next());
+    // What was queued just now has no runs yet; whoever repeats a request wants to know how far the job is.
+    const queued = { job, tasks: tasks.map((task) => ({ task, runs: [], artifacts: [] })) };
+    return { job: toProtoJobView(tasks.length > 0 ? queued : await this.jobs.get(caller, job.jobId)) };
   }
 
   async submitCanary(

@@ -1,10 +1,19 @@
 import { DomainError } from '@daya/kernel';
 import { constraintError } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
-import type { Jobs, SealedSecrets } from '../../application/ports';
-import type { Job, Task, TaskCounts } from '../../domain/job';
+import type { Jobs, SealedSecrets, StoredProgress } from '../../application/ports';
+import type { Job, Task } from '../../domain/job';
 import type { TaskState } from '../../domain/states';
-import { JOB_COLUMNS, specToJson, TASK_COLUMNS, toJob, toTask, type JobRow, type TaskRow } from './rows';
+import {
+  JOB_COLUMNS,
+  OPEN_RUN_STATES,
+  specToJson,
+  TASK_COLUMNS,
+  toJob,
+  toTask,
+  type JobRow,
+  type TaskRow,
+} from './rows';
 
 /** Jobs and tasks of one transaction; `touched` collects the jobs that the feed must hear of after the commit. */
 export class PostgresJobs implements Jobs {
@@ -83,6 +92,14 @@ export class PostgresJobs implements Jobs {
     for (const { jobId } of jobs) this.touched.add(jobId);
   }
 
+  async saveFunded({ jobId, state, reason, endTime }: Job): Promise<void> {
+    await this.em.query(
+      `UPDATE job SET hold_pending = false, state = $2, reason = $3, end_time = $4, version = version + 1 WHERE job_id = $1`,
+      [jobId, state, reason, endTime ?? null],
+    );
+    this.touched.add(jobId);
+  }
+
   async lockTasks(jobId: string): Promise<Task[]> {
     const rows: TaskRow[] = await this.em.query(
       `SELECT ${TASK_COLUMNS} FROM task t WHERE t.job_id = $1 ORDER BY t.task_id FOR NO KEY UPDATE`,
@@ -111,19 +128,19 @@ export class PostgresJobs implements Jobs {
     );
   }
 
-  async taskCounts(jobIds: readonly string[]): Promise<Map<string, { counts: TaskCounts; failedReason: string }>> {
-    const rows: { job_id: string; state: TaskState; count: number; reason: string | null }[] = await this.em.query(
-      `SELECT job_id, state, count(*)::int AS count, min(reason) FILTER (WHERE state = 'FAILED') AS reason
-       FROM task WHERE job_id = ANY($1::uuid[]) GROUP BY job_id, state`,
-      [jobIds],
-    );
-    const found = new Map<string, { counts: TaskCounts; failedReason: string }>();
-    for (const { job_id, state, count, reason } of rows) {
+  async progress(jobIds: readonly string[]): Promise<Map<string, StoredProgress>> {
+    const rows: { job_id: string; state: TaskState; count: number; reason: string | null; open_runs: number }[] =
+      await this.em.query(
+        `SELECT t.job_id, t.state, count(*)::int AS count, min(t.reason) FILTER (WHERE t.state = 'FAILED') AS reason,
+           (SELECT count(*)::int FROM run r WHERE r.job_id = t.job_id AND r.state IN ${OPEN_RUN_STATES}) AS open_runs
+         FROM task t WHERE t.job_id = ANY($1::uuid[]) GROUP BY t.job_id, t.state`,
+        [jobIds],
+      );
+    const found = new Map<string, StoredProgress>();
+    for (const { job_id, state, count, reason, open_runs: openRuns } of rows) {
       const known = found.get(job_id);
-      found.set(job_id, {
-        counts: { ...known?.counts, [state]: count },
-        failedReason: reason ?? known?.failedReason ?? '',
-      });
+      const failedReason = reason ?? known?.failedReason ?? '';
+      found.set(job_id, { counts: { ...known?.counts, [state]: count }, failedReason, openRuns });
     }
     return found;
   }

@@ -7,6 +7,7 @@ import type { LeaseTerms, Run } from '../../domain/lease';
 import type { Artifact, LeaseReport, ReportOutcome } from '../../domain/report';
 import {
   JOB_COLUMNS,
+  OPEN_RUN_STATES,
   RUN_COLUMNS,
   RUN_JOINS,
   TASK_COLUMNS,
@@ -20,7 +21,6 @@ import {
 import { recordReports, seenReports } from './postgres-reports';
 
 const SHARD = 0;
-const OPEN_STATES = `('OFFERED', 'ACCEPTED', 'RUNNING')`;
 
 const fenced = (): DomainError =>
   new DomainError('unavailable', 'WRITER_FENCED', 'another scheduler has become the writer');
@@ -41,7 +41,9 @@ export class PostgresLeases implements Leases {
   }
 
   async lockQueued(tasks: readonly Pick<Task, 'taskId' | 'jobId' | 'runCount'>[]): Promise<Set<string>> {
-    await this.lockJobs(tasks.map(({ jobId }) => jobId));
+    await this.em.query(`SELECT 1 FROM job WHERE job_id = ANY($1::uuid[]) ORDER BY job_id FOR NO KEY UPDATE`, [
+      [...new Set(tasks.map(({ jobId }) => jobId))],
+    ]);
     const rows: { task_id: string }[] = await this.em.query(
       `SELECT t.task_id FROM task t JOIN unnest($1::uuid[], $2::int[]) AS w (task_id, run_count) USING (task_id)
        WHERE t.task_id = ANY($1::uuid[]) AND t.state = 'QUEUED' AND t.run_count = w.run_count ORDER BY t.task_id FOR NO KEY UPDATE OF t`,
@@ -53,8 +55,17 @@ export class PostgresLeases implements Leases {
   async grant(terms: readonly LeaseTerms[], expireTime: Date): Promise<void> {
     if (terms.length === 0) return;
     try {
-      await this.insertLeases(terms);
-      await this.insertRuns(terms, expireTime);
+      // One array parameter per batch: Postgres plans one statement whatever the batch's size.
+      await this.em.query(
+        `WITH granted AS (INSERT INTO lease SELECT * FROM jsonb_populate_recordset(NULL::lease, $1::jsonb) RETURNING *),
+           gpus AS (INSERT INTO lease_gpu (lease_id, node_id, gpu_uuid) SELECT lease_id, node_id, unnest(gpu_uuids) FROM granted),
+           runs AS (INSERT INTO run (lease_id, task_id, run_number, job_id, organisation_id, state)
+             SELECT lease_id, task_id, run_number, job_id, organisation_id, 'OFFERED' FROM granted),
+           renewals AS (INSERT INTO lease_renewal (lease_id, expire_time) SELECT lease_id, $2 FROM granted),
+           tasks AS (UPDATE task t SET state = 'LEASED', reason = '', run_count = t.run_count + 1 FROM granted g WHERE t.task_id = g.task_id)
+         UPDATE job SET version = version + 1 WHERE job_id IN (SELECT job_id FROM granted)`,
+        [JSON.stringify(terms.map(toLeaseRow)), expireTime],
+      );
     } catch (error) {
       throw constraintError(error, {
         lease_token_once: fenced,
@@ -63,90 +74,22 @@ export class PostgresLeases implements Leases {
         lease_gpu_open: fenced,
       });
     }
-    await this.em.query(
-      `UPDATE task SET state = 'LEASED', reason = '', run_count = run_count + 1 WHERE task_id = ANY($1::uuid[])`,
-      [terms.map(({ taskId }) => taskId)],
-    );
-    await this.em.query(`UPDATE job SET version = version + 1 WHERE job_id = ANY($1::uuid[])`, [
-      terms.map(({ jobId }) => jobId),
-    ]);
     for (const { jobId } of terms) this.touched.add(jobId);
-  }
-
-  private async insertLeases(terms: readonly LeaseTerms[]): Promise<void> {
-    const rows = terms.map((t) => ({
-      lease_id: t.leaseId,
-      lease_token: t.leaseToken.toString(),
-      node_id: t.nodeId,
-      provider_id: t.providerId,
-      provider_organisation_id: t.providerOrganisationId,
-      organisation_id: t.organisationId,
-      project_id: t.projectId,
-      job_id: t.jobId,
-      task_id: t.taskId,
-      task_index: t.taskIndex,
-      run_number: t.runNumber,
-      offer_id: t.offerId || null,
-      offer_version: t.offerVersion.toString(),
-      gpu_model_id: t.gpuModelId,
-      gpu_uuids: t.gpuUuids,
-      gpu_milli: t.gpuMilli,
-      price_micros_per_gpu_hour: t.priceMicrosPerGpuHour.toString(),
-      emulated: t.emulated,
-      canary: t.canary,
-      cpu_milli: t.cpuMilli,
-      memory_mib: t.memoryMib,
-      scratch_mib: t.scratchMib,
-      grant_time: t.grantTime,
-      answer_time: t.answerTime,
-      max_run_ms: t.maxRunMs,
-      member_index: 0,
-    }));
-    // One array parameter per batch: Postgres plans one statement whatever the batch's size.
-    await this.em.query(`INSERT INTO lease SELECT * FROM jsonb_populate_recordset(NULL::lease, $1::jsonb)`, [
-      JSON.stringify(rows),
-    ]);
-    const gpus = terms.flatMap(({ leaseId, nodeId, gpuUuids }) =>
-      gpuUuids.map((gpuUuid) => ({ leaseId, nodeId, gpuUuid })),
-    );
-    await this.em.query(
-      `INSERT INTO lease_gpu (lease_id, node_id, gpu_uuid) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[])`,
-      [gpus.map((gpu) => gpu.leaseId), gpus.map((gpu) => gpu.nodeId), gpus.map((gpu) => gpu.gpuUuid)],
-    );
-  }
-
-  private async insertRuns(terms: readonly LeaseTerms[], expireTime: Date): Promise<void> {
-    const column = <T>(of: (one: LeaseTerms) => T): T[] => terms.map(of);
-    await this.em.query(
-      `INSERT INTO run (lease_id, task_id, run_number, job_id, organisation_id, state)
-       SELECT n.*, 'OFFERED' FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[]) AS n`,
-      [
-        column((t) => t.leaseId),
-        column((t) => t.taskId),
-        column((t) => t.runNumber),
-        column((t) => t.jobId),
-        column((t) => t.organisationId),
-      ],
-    );
-    await this.em.query(
-      `INSERT INTO lease_renewal (lease_id, expire_time) SELECT n.lease_id, $2 FROM unnest($1::uuid[]) AS n (lease_id)`,
-      [column((t) => t.leaseId), expireTime],
-    );
   }
 
   async lock(leaseIds: readonly string[]): Promise<LockedRun[]> {
     if (leaseIds.length === 0) return [];
-    const named: { job_id: string; task_id: string }[] = await this.em.query(
-      `SELECT job_id, task_id FROM run WHERE lease_id = ANY($1::uuid[])`,
+    const jobRows: JobRow[] = await this.em.query(
+      `SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id IN (SELECT job_id FROM run WHERE lease_id = ANY($1::uuid[]))
+       ORDER BY j.job_id FOR NO KEY UPDATE`,
       [leaseIds],
     );
-    if (named.length === 0) return [];
-    const jobs = new Map(
-      (await this.lockJobs(named.map(({ job_id }) => job_id))).map((row) => [row.job_id, toJob(row)]),
-    );
+    if (jobRows.length === 0) return [];
+    const jobs = new Map(jobRows.map((row) => [row.job_id, toJob(row)]));
     const taskRows: TaskRow[] = await this.em.query(
-      `SELECT ${TASK_COLUMNS} FROM task t WHERE t.task_id = ANY($1::uuid[]) ORDER BY t.task_id FOR NO KEY UPDATE`,
-      [named.map(({ task_id }) => task_id)],
+      `SELECT ${TASK_COLUMNS} FROM task t WHERE t.task_id IN (SELECT task_id FROM run WHERE lease_id = ANY($1::uuid[]))
+       ORDER BY t.task_id FOR NO KEY UPDATE`,
+      [leaseIds],
     );
     const tasks = new Map(taskRows.map((row) => [row.task_id, toTask(row)]));
     const runs: RunRow[] = await this.em.query(
@@ -162,7 +105,7 @@ export class PostgresLeases implements Leases {
 
   async lockOpenOf(jobId: string): Promise<Run[]> {
     const rows: RunRow[] = await this.em.query(
-      `SELECT ${RUN_COLUMNS} FROM ${RUN_JOINS} WHERE r.job_id = $1 AND r.state IN ${OPEN_STATES} ORDER BY lease_id FOR NO KEY UPDATE OF r`,
+      `SELECT ${RUN_COLUMNS} FROM ${RUN_JOINS} WHERE r.job_id = $1 AND r.state IN ${OPEN_RUN_STATES} ORDER BY lease_id FOR NO KEY UPDATE OF r`,
       [jobId],
     );
     return rows.map(toRun);
@@ -193,30 +136,20 @@ export class PostgresLeases implements Leases {
 
   private async saveEnds(runs: readonly Run[]): Promise<void> {
     if (runs.length === 0) return;
-    const ids = runs.map((run) => run.terms.leaseId);
-    const closes = runs.map((run) => run.closeTime ?? null);
+    const column = <T>(of: (run: Run) => T): T[] => runs.map(of);
     await this.em.query(
-      `UPDATE lease l SET end_time = n.end_time, closed_at = n.closed_at
-       FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS n (lease_id, end_time, closed_at) WHERE l.lease_id = n.lease_id`,
-      [ids, runs.map((run) => run.endTime ?? null), closes],
+      `WITH n AS (SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[])
+           AS n (lease_id, end_time, closed_at, expire_time)),
+         gpus AS (UPDATE lease_gpu g SET closed_at = n.closed_at FROM n WHERE g.lease_id = n.lease_id AND n.closed_at IS NOT NULL),
+         renewals AS (UPDATE lease_renewal r SET expire_time = greatest(r.expire_time, n.expire_time) FROM n WHERE r.lease_id = n.lease_id)
+       UPDATE lease l SET end_time = n.end_time, closed_at = n.closed_at FROM n WHERE l.lease_id = n.lease_id`,
+      [
+        column((run) => run.terms.leaseId),
+        column((run) => run.endTime ?? null),
+        column((run) => run.closeTime ?? null),
+        column((run) => run.expireTime),
+      ],
     );
-    await this.em.query(
-      `UPDATE lease_gpu g SET closed_at = n.closed_at FROM unnest($1::uuid[], $2::timestamptz[]) AS n (lease_id, closed_at)
-       WHERE g.lease_id = n.lease_id AND n.closed_at IS NOT NULL`,
-      [ids, closes],
-    );
-    await this.saveRenewals(
-      ids,
-      runs.map((run) => run.expireTime),
-    );
-  }
-
-  async openCounts(jobIds: readonly string[]): Promise<Map<string, number>> {
-    const rows: { job_id: string; count: number }[] = await this.em.query(
-      `SELECT job_id, count(*)::int AS count FROM run WHERE job_id = ANY($1::uuid[]) AND state IN ${OPEN_STATES} GROUP BY job_id`,
-      [jobIds],
-    );
-    return new Map(rows.map((row) => [row.job_id, row.count]));
   }
 
   async startedOf(jobIds: readonly string[]): Promise<Map<string, string[]>> {
@@ -259,7 +192,7 @@ export class PostgresLeases implements Leases {
     const ids = renewals.map(({ leaseId }) => leaseId);
     const [rows]: [{ lease_id: string; event_version: string }[], number] = await this.em.query(
       `UPDATE run SET event_version = event_version + 1 WHERE lease_id IN (
-         SELECT lease_id FROM run WHERE lease_id = ANY($1::uuid[]) AND state IN ${OPEN_STATES} ORDER BY lease_id FOR NO KEY UPDATE)
+         SELECT lease_id FROM run WHERE lease_id = ANY($1::uuid[]) AND state IN ${OPEN_RUN_STATES} ORDER BY lease_id FOR NO KEY UPDATE)
        RETURNING lease_id, event_version`,
       [ids],
     );
@@ -279,11 +212,33 @@ export class PostgresLeases implements Leases {
       [leaseIds, expireTimes],
     );
   }
-
-  private lockJobs(jobIds: readonly string[]): Promise<JobRow[]> {
-    return this.em.query(
-      `SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id = ANY($1::uuid[]) ORDER BY j.job_id FOR NO KEY UPDATE`,
-      [[...new Set(jobIds)]],
-    );
-  }
 }
+
+const toLeaseRow = (t: LeaseTerms) => ({
+  lease_id: t.leaseId,
+  lease_token: t.leaseToken.toString(),
+  node_id: t.nodeId,
+  provider_id: t.providerId,
+  provider_organisation_id: t.providerOrganisationId,
+  organisation_id: t.organisationId,
+  project_id: t.projectId,
+  job_id: t.jobId,
+  task_id: t.taskId,
+  task_index: t.taskIndex,
+  run_number: t.runNumber,
+  offer_id: t.offerId || null,
+  offer_version: t.offerVersion.toString(),
+  gpu_model_id: t.gpuModelId,
+  gpu_uuids: t.gpuUuids,
+  gpu_milli: t.gpuMilli,
+  price_micros_per_gpu_hour: t.priceMicrosPerGpuHour.toString(),
+  emulated: t.emulated,
+  canary: t.canary,
+  cpu_milli: t.cpuMilli,
+  memory_mib: t.memoryMib,
+  scratch_mib: t.scratchMib,
+  grant_time: t.grantTime,
+  answer_time: t.answerTime,
+  max_run_ms: t.maxRunMs,
+  member_index: 0,
+});

@@ -94,6 +94,7 @@ export const RUN_COLUMNS = `l.lease_id, l.lease_token, l.node_id, l.provider_id,
   l.task_id, l.task_index, l.run_number, l.offer_id, l.offer_version, l.gpu_model_id, l.gpu_uuids, l.gpu_milli, l.price_micros_per_gpu_hour,
   l.emulated, l.canary, l.cpu_milli, l.memory_mib, l.scratch_mib, l.grant_time, l.answer_time, l.max_run_ms, l.end_time, l.closed_at,
   r.state, r.start_time, r.exit_code, r.reason, r.fault, r.stop_reason, r.event_version, n.expire_time`;
+export const OPEN_RUN_STATES = `('OFFERED', 'ACCEPTED', 'RUNNING')`;
 export const RUN_JOINS = `run r JOIN lease l USING (lease_id) JOIN lease_renewal n USING (lease_id)`;
 
 export interface RunRow {
