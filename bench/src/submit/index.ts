@@ -20,8 +20,10 @@ export interface SubmitSettings extends FleetSettings {
 export interface SubmitFigures {
   readonly submitsPerSecond: number[];
   readonly jobOffersPerSecond: number[];
+  readonly jobsDonePerSecond: number[];
   readonly arrayTasksPerSecond: number[];
   readonly arrayOffersPerSecond: number[];
+  readonly arrayTasksDonePerSecond: number[];
   readonly openLoopPerSecond: number[];
   readonly p50Ms: number[];
   readonly p99Ms: number[];
@@ -32,6 +34,19 @@ export interface Supply {
   readonly providerOrganisationId: string;
   readonly customers: readonly Customer[];
 }
+
+/** Tasks per second. */
+interface Rates {
+  /** Acknowledged while the submitters were busy. */
+  readonly tasksPerSecond: number;
+  /** Whose offer was at an agent in that time. */
+  readonly offersPerSecond: number;
+  /** From the first submission until everything that the submissions brought was done. */
+  readonly donePerSecond: number;
+}
+
+const inWords = ({ tasksPerSecond, offersPerSecond, donePerSecond }: Rates): string =>
+  `${tasksPerSecond.toFixed(0)}/s acknowledged, ${offersPerSecond.toFixed(0)}/s offered, ${donePerSecond.toFixed(1)}/s done`;
 
 type Log = (line: string) => void;
 
@@ -57,8 +72,10 @@ export class SubmitBench {
     const figures: SubmitFigures = {
       submitsPerSecond: [],
       jobOffersPerSecond: [],
+      jobsDonePerSecond: [],
       arrayTasksPerSecond: [],
       arrayOffersPerSecond: [],
+      arrayTasksDonePerSecond: [],
       openLoopPerSecond: [],
       p50Ms: [],
       p99Ms: [],
@@ -78,27 +95,23 @@ export class SubmitBench {
     const jobs = await this.saturate(1, settings.inFlight, settings.closedLoopMs);
     figures.submitsPerSecond.push(jobs.tasksPerSecond);
     figures.jobOffersPerSecond.push(jobs.offersPerSecond);
+    figures.jobsDonePerSecond.push(jobs.donePerSecond);
     const arrays = await this.saturate(settings.arrayTasks, settings.arraysInFlight, settings.closedLoopMs);
     figures.arrayTasksPerSecond.push(arrays.tasksPerSecond);
     figures.arrayOffersPerSecond.push(arrays.offersPerSecond);
-    const perSecond = Math.min(jobs.tasksPerSecond, jobs.offersPerSecond) / 2;
+    figures.arrayTasksDonePerSecond.push(arrays.donePerSecond);
+    const perSecond = jobs.donePerSecond / 2;
     const latencies = await this.latencies(perSecond, round);
     figures.openLoopPerSecond.push(perSecond);
     figures.p50Ms.push(percentile(latencies, 50));
     figures.p99Ms.push(percentile(latencies, 99));
     log(
-      `  round ${round + 1}: ${jobs.tasksPerSecond.toFixed(0)} submits/s (${jobs.offersPerSecond.toFixed(0)} offers/s), ` +
-        `arrays ${arrays.tasksPerSecond.toFixed(0)} tasks/s (${arrays.offersPerSecond.toFixed(0)} offers/s), ` +
-        `at ${perSecond.toFixed(0)}/s p50 ${figures.p50Ms.at(-1)?.toFixed(1)} ms, p99 ${figures.p99Ms.at(-1)?.toFixed(1)} ms`,
+      `  round ${round + 1}: ${inWords(jobs)}, arrays of tasks ${inWords(arrays)}, ` +
+        `at ${perSecond.toFixed(1)}/s p50 ${figures.p50Ms.at(-1)?.toFixed(1)} ms, p99 ${figures.p99Ms.at(-1)?.toFixed(1)} ms`,
     );
   }
 
-  /** Rates over the time in which submitters were busy: tasks acknowledged, and tasks whose offer was at an agent. */
-  private async saturate(
-    taskCount: number,
-    inFlight: number,
-    ms: number,
-  ): Promise<{ tasksPerSecond: number; offersPerSecond: number }> {
+  private async saturate(taskCount: number, inFlight: number, ms: number): Promise<Rates> {
     const { fleet } = this;
     const submissions = this.submissions(taskCount);
     const [offersBefore, settledBefore] = [fleet.offers.length, fleet.settled];
@@ -106,10 +119,14 @@ export class SubmitBench {
     await submissions.closedLoop(inFlight, ms);
     const seconds = (wallMs() - beginMs) / 1_000;
     const endMs = wallMs();
-    const acknowledged = submissions.submitted.length;
-    await this.drain(submissions, settledBefore);
+    const tasks = submissions.submitted.length * taskCount;
+    const quietMs = await this.drain(submissions, settledBefore);
     const inTime = firstOffers(fleet.offers.slice(offersBefore)).filter(({ atMs }) => atMs <= endMs).length;
-    return { tasksPerSecond: (acknowledged * taskCount) / seconds, offersPerSecond: inTime / seconds };
+    return {
+      tasksPerSecond: tasks / seconds,
+      offersPerSecond: inTime / seconds,
+      donePerSecond: (tasks / (quietMs - beginMs)) * 1_000,
+    };
   }
 
   /** Milliseconds from when a submission was due until its offer was at the agent. */
@@ -131,15 +148,18 @@ export class SubmitBench {
     return new Submissions(this.clients, this.supply.customers, taskCount);
   }
 
-  /** Every acknowledged task has run and is paid for; else the next measurement would begin with a backlog. Throws when too few were taken. */
-  private async drain(submissions: Submissions, settledBefore: number): Promise<void> {
+  /**
+   * Every acknowledged task has run and is metered and paid for; else the next measurement would begin with a backlog.
+   * Returns when that was. Throws when too few were taken.
+   */
+  private async drain(submissions: Submissions, settledBefore: number): Promise<number> {
     const { submitted, refusals, taskCount } = submissions;
     const refused = [...refusals.values()].reduce((sum, count) => sum + count, 0);
     if (refused > 0) this.log(`  refused: ${[...refusals].map(([why, count]) => `${count} × ${why}`).join(', ')}`);
     if (refused > submitted.length / 100) throw new Error(`${refused} of ${refused + submitted.length} were refused`);
     const tasks = submitted.length * taskCount;
     await this.fleet.until('the backlog', () => this.fleet.settled - settledBefore >= tasks, this.settings.drainMs);
-    await untilQuiet(this.platform, this.settings.drainMs);
+    return untilQuiet(this.platform, this.settings.drainMs);
   }
 
   /** The scheduler has heard of the offers. */

@@ -1,4 +1,5 @@
 import type { PlatformPlace } from './platform-clients';
+import { wallMs } from './wall-clock';
 
 const EVERY_MS = 500;
 /** Events that no consumer has taken yet, and events that no relay has published yet. */
@@ -6,15 +7,19 @@ const BACKLOG = /^daya_(consumer_lag_events|outbox_oldest_unpublished_seconds)(?
 
 /**
  * Waits until what was asked for earlier is done behind the agents too: metered, charged, rewarded. Else the next
- * measurement would compete with it. Throws after `timeoutMs`.
+ * measurement would compete with it. Returns when it was first seen so. Throws after `timeoutMs`.
  */
-export async function untilQuiet({ env }: PlatformPlace, timeoutMs: number): Promise<void> {
+export async function untilQuiet({ env }: PlatformPlace, timeoutMs: number): Promise<number> {
   const ports = Object.values(env).flatMap(({ ADMIN_PORT }) => (ADMIN_PORT === undefined ? [] : [ADMIN_PORT]));
-  const endAt = performance.now() + timeoutMs;
-  // Twice in a row: what one service finishes is news for the next.
-  for (let quiet = 0; quiet < 2; quiet += 1) {
-    if ((await Promise.all(ports.map(backlogOf))).some((backlog) => backlog > 0)) quiet = -1;
-    if (performance.now() > endAt) throw new Error(`the platform is still busy after ${timeoutMs / 1_000} s`);
+  const endMs = wallMs() + timeoutMs;
+  let sinceMs: number | undefined;
+  for (;;) {
+    const nowMs = wallMs();
+    const isQuiet = (await Promise.all(ports.map(backlogOf))).every((backlog) => backlog === 0);
+    // Seen twice: what one service finishes is news for the next.
+    if (isQuiet && sinceMs !== undefined) return sinceMs;
+    sinceMs = isQuiet ? nowMs : undefined;
+    if (nowMs > endMs) throw new Error(`the platform is still busy after ${timeoutMs / 1_000} s`);
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
   }
 }
