@@ -12,13 +12,14 @@ const SETTINGS = {
   agents: 1_000,
   processes: 2,
   admissionMs: 300_000,
-  rounds: 3,
+  rounds: 5,
+  arrayRounds: 3,
   inFlight: 64,
   arraysInFlight: 4,
   arrayTasks: 100,
   closedLoopMs: 10_000,
   openLoopMs: 15_000,
-  warmUpMs: 5_000,
+  warmUpMs: 20_000,
   drainMs: 180_000,
 };
 const CUSTOMERS = 20;
@@ -53,7 +54,7 @@ export async function run({ runDir, infra, log, onStop, settings: changed = {} }
   return {
     result: result({
       bench: 'submit',
-      load: `${settings.agents} connected agents in ${settings.processes} processes; ${settings.inFlight} submitters (arrays: ${settings.arraysInFlight}) in a closed loop, then open-loop arrivals at half of the rate; ${CUSTOMERS} customers`,
+      load: `${settings.agents} connected agents in ${settings.processes} processes; ${settings.inFlight} submitters (arrays: ${settings.arraysInFlight}) in a closed loop, and open-loop arrivals at half of the rate, ${settings.rounds} rounds; then arrays, ${settings.arrayRounds} rounds; ${CUSTOMERS} customers`,
       rounds: settings.rounds,
       measures: measuresOf(figures, settings).map(measure),
     }),

@@ -37,23 +37,47 @@ export interface Codec<T> {
  * content, `invalid` for a malformed id.
  */
 export async function once<T>(em: EntityManager, key: RequestKey, work: () => Promise<T>, codec: Codec<T>): Promise<T> {
-  refuseInvalid(requestIdViolations(key.requestId));
-  const [id, fingerprint] = [idOf(key), hashOf(key)];
-  const inserted: unknown[] = await em.query(
-    `INSERT INTO request (scope, method, request_id, fingerprint) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING 1`,
-    [...id, fingerprint],
-  );
-  if (inserted.length === 0) {
-    const first = await firstAnswer(em, id, fingerprint, codec);
-    if (!first) throw new Error(`request ${id.join(' ')} conflicts but cannot be read`);
-    return first.answer;
-  }
+  const first = await firstOf(em, key, null, codec);
+  if (first) return first.answer;
   const result = await work();
   await em.query(`UPDATE request SET response = $4 WHERE scope = $1 AND method = $2 AND request_id = $3`, [
-    ...id,
+    ...idOf(key),
     Buffer.from(codec.encode(result)),
   ]);
   return result;
+}
+
+/** As `once`, where the answer is known before the work: the row has it from the start. */
+export async function onceAs<T>(
+  em: EntityManager,
+  key: RequestKey,
+  answer: T,
+  work: () => Promise<void>,
+  codec: Codec<T>,
+): Promise<T> {
+  const first = await firstOf(em, key, Buffer.from(codec.encode(answer)), codec);
+  if (first) return first.answer;
+  await work();
+  return answer;
+}
+
+/** Inserts the request; the first answer when it was here before. */
+async function firstOf<T>(
+  em: EntityManager,
+  key: RequestKey,
+  response: Buffer | null,
+  codec: Codec<T>,
+): Promise<{ readonly answer: T } | undefined> {
+  refuseInvalid(requestIdViolations(key.requestId));
+  const [id, fingerprint] = [idOf(key), hashOf(key)];
+  const inserted: unknown[] = await em.query(
+    `INSERT INTO request (scope, method, request_id, fingerprint, response) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1`,
+    [...id, fingerprint, response],
+  );
+  if (inserted.length > 0) return undefined;
+  const first = await firstAnswer(em, id, fingerprint, codec);
+  if (!first) throw new Error(`request ${id.join(' ')} conflicts but cannot be read`);
+  return first;
 }
 
 /**

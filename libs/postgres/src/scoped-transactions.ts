@@ -1,6 +1,7 @@
-import type { Scope } from '@daya/kernel';
+import { isUuid, type Scope } from '@daya/kernel';
 import type { EntityManager } from 'typeorm';
 import type { DataSources } from './data-sources';
+import { storeError } from './database-errors';
 import { inTransaction, type TransactionOptions } from './transaction';
 
 /**
@@ -10,6 +11,13 @@ import { inTransaction, type TransactionOptions } from './transaction';
 export class ScopedTransactions {
   constructor(private readonly sources: DataSources) {}
 
+  /** One statement that reads as `system`, which needs no transaction around it. Throws as `run`. */
+  read<Row>(sql: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.sources.system.query<Row[]>(sql, [...values]).catch((error: unknown) => {
+      throw storeError(error);
+    });
+  }
+
   /** One transaction, retried and reported as `inTransaction` says. */
   run<T>(
     scope: Scope,
@@ -17,9 +25,9 @@ export class ScopedTransactions {
     options: Pick<TransactionOptions, 'isolation'> = {},
   ): Promise<T> {
     if (scope === 'system') return inTransaction(this.sources.system, work, options);
-    const begin = async (em: EntityManager): Promise<void> => {
-      await em.query(`SELECT set_config('app.organisation', $1, true)`, [scope.organisationId]);
-    };
-    return inTransaction(this.sources.scoped, work, { ...options, begin });
+    // Not a value of a statement, so that it travels with the transaction's start: therefore nothing but a UUID passes.
+    if (!isUuid(scope.organisationId)) return Promise.reject(new Error('an organisation’s id must be a UUID'));
+    const opening = `SELECT set_config('app.organisation', '${scope.organisationId}', true)`;
+    return inTransaction(this.sources.scoped, work, { ...options, opening });
   }
 }

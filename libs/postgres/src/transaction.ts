@@ -11,14 +11,15 @@ export type Isolation = 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
 
 export interface TransactionOptions {
   readonly isolation?: Isolation;
-  /** Runs first in the transaction, before `work`. */
-  readonly begin?: (em: EntityManager) => Promise<void>;
+  /** A statement that opens the transaction, together with its start; nobody's words may be in it. */
+  readonly opening?: string;
 }
 
 /**
  * Runs `work` in one transaction. Serialization failures and deadlocks are run again, at most 5 times with jitter, so
  * `work` must have no effects outside the database. Throws what `work` throws; a lost connection as `unavailable`
- * STORE_UNAVAILABLE (the commit may then have happened: retry with the same request id or read back).
+ * STORE_UNAVAILABLE (the commit may then have happened: retry with the same request id or read back). `work` uses
+ * `em.query` only: TypeORM does not know of the transaction, since its way of starting one takes two or three statements.
  */
 export async function inTransaction<T>(
   db: DataSource,
@@ -41,12 +42,13 @@ async function runOnce<T>(
   work: (em: EntityManager) => Promise<T>,
   options: TransactionOptions,
 ): Promise<T> {
+  const { isolation = 'READ COMMITTED', opening } = options;
   const runner = db.createQueryRunner();
   try {
-    await runner.startTransaction(options.isolation);
-    await options.begin?.(runner.manager);
+    const start = `START TRANSACTION ISOLATION LEVEL ${isolation}`;
+    await runner.query(opening === undefined ? start : `${start}; ${opening}`);
     const result = await work(runner.manager);
-    await runner.commitTransaction();
+    await runner.query('COMMIT');
     return result;
   } catch (error) {
     await rollback(runner, error);
@@ -68,13 +70,11 @@ async function rollback(runner: QueryRunner, cause: unknown): Promise<void> {
   void connection?.end().catch(() => undefined);
 }
 
-async function rolledBack(runner: QueryRunner): Promise<boolean> {
-  if (!runner.isTransactionActive) return true;
-  return runner.rollbackTransaction().then(
+const rolledBack = (runner: QueryRunner): Promise<boolean> =>
+  runner.query('ROLLBACK').then(
     () => true,
     () => false,
   );
-}
 
 /** TypeORM hangs a statement's values on its error, and loggers print them: names, secrets, payloads. */
 function withoutParameters(error: unknown): unknown {

@@ -117,7 +117,7 @@ test('a relay killed between send and mark sends again, with the same id', async
   await consumer.stop();
 });
 
-test('commit to Kafka takes tens of milliseconds', async () => {
+test('commit to Kafka takes the time of gathering and little more', async () => {
   const relay = new OutboxRelay({ db: h.sources.system, kafka: h.kafka.connect('notes') });
   await h.start(relay);
   for (let index = 0; index < 5; index += 1) await write(h.sources, 'warm', 'up');
@@ -133,8 +133,8 @@ test('commit to Kafka takes tens of milliseconds', async () => {
   await relay.stop();
   const median = rows[15]?.ms ?? Number.NaN;
   process.stderr.write(`outbox to Kafka: median ${median.toFixed(1)} ms, 28th of 30 ${rows[27]?.ms.toFixed(1)} ms\n`);
-  // Without the notification it would be a poll of 500 ms; the machine may be busy.
-  expect(median).toBeLessThan(150);
+  // Gathering takes 100 ms; without the notification a poll would add 500 ms at most, 250 ms in the middle. The machine may be busy.
+  expect(median).toBeLessThan(300);
 });
 
 test('an event larger than a Kafka message may be is refused before it blocks the relay', async () => {

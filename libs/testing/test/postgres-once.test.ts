@@ -6,6 +6,7 @@ import {
   isUnavailable,
   jsonCodec,
   once,
+  onceAs,
   ScopedTransactions,
   type DataSources,
 } from '@daya/postgres';
@@ -101,6 +102,27 @@ test('a refusal is not stored: the same id may succeed later', async () => {
     );
   await expect(attempt(true)).rejects.toMatchObject({ reason: 'NOT_YET' });
   await expect(attempt(false)).resolves.toBe('done');
+});
+
+test('an answer that is known before the work goes to every racing caller, and to nobody when the work is refused', async () => {
+  let worked = 0;
+  const attempt = (answer: string, refuse = false): Promise<string> =>
+    store.run(alpha, (em) =>
+      onceAs(
+        em,
+        { scope: ALPHA, method: 'Known', requestId: 'known', fingerprint: 'x' },
+        answer,
+        () => {
+          worked += 1;
+          return refuse ? Promise.reject(new DomainError('precondition', 'NOT_YET', 'not yet')) : Promise.resolve();
+        },
+        jsonCodec<string>(),
+      ),
+    );
+  await expect(attempt('refused', true)).rejects.toMatchObject({ reason: 'NOT_YET' });
+  const answers = await Promise.all(Array.from({ length: 10 }, (_, index) => attempt(`answer ${index}`)));
+  expect(new Set(answers).size).toBe(1);
+  expect(worked).toBe(2);
 });
 
 test('an empty, endless or unprintable request id is an invalid field', async () => {

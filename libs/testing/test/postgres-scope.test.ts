@@ -54,6 +54,20 @@ test('a forgotten scope sees nothing but public rows, also on a connection that 
   expect(await sources.scoped.query(`SELECT * FROM outbox`)).toEqual([]);
 });
 
+test.each(['', 'no-uuid', `${ALPHA}', true); SELECT set_config('app.organisation', '${BETA}`])(
+  'a scope that is no UUID reaches no statement: %s',
+  async (organisationId) => {
+    await expect(readBy(organisationId)).rejects.toThrow('must be a UUID');
+  },
+);
+
+test('one statement of the system needs no transaction, and its failures are as those of one', async () => {
+  expect(
+    await store.read(`SELECT note_id FROM note WHERE owner_id = $1 AND reader_id IS NULL ORDER BY 1`, [BETA]),
+  ).toEqual([{ note_id: 'b' }]);
+  await expect(store.read(`SELECT $1::uuid`, ['no-uuid'])).rejects.toMatchObject({ reason: 'VALUE_NOT_STORABLE' });
+});
+
 test('an organisation cannot change, give away or plant rows of another', async () => {
   const beta = { organisationId: BETA };
   const changed: [unknown, number] = await store.run(beta, (em) =>

@@ -37,13 +37,21 @@ export class PlaceHold {
     }
     const content = [jobId, quote.quoteId, quote.totalMicros, quote.feeBps];
     const key = { scope: organisationId, method: 'PlaceHold', requestId, content };
-    return this.store.transaction('system', (tx) => tx.requests.once(key, () => this.place(tx, command)));
+    const hold = this.holdOf(command);
+    return this.store.transaction('system', (tx) => tx.requests.onceAs(key, hold, () => this.place(tx, hold)));
   }
 
-  private async place(tx: Transaction, { organisationId, jobId, quote }: PlaceHoldCommand): Promise<Hold> {
-    const job = await tx.jobs.lock(jobId, organisationId);
-    assertPlaceable(job, organisationId);
-    const hold: Hold = {
+  private async place(tx: Transaction, hold: Hold): Promise<void> {
+    if (!(await tx.jobs.insertWithHold(hold))) {
+      assertPlaceable(await tx.jobs.lock(hold.jobId, hold.payerId), hold.payerId);
+      await tx.jobs.saveHold(hold);
+    }
+    await tx.events.append([{ type: 'hold-placed', hold }]);
+    await tx.ledger.post(placement(hold));
+  }
+
+  private holdOf({ organisationId, jobId, quote }: PlaceHoldCommand): Hold {
+    return {
       jobId,
       payerId: organisationId,
       asset: HOLD_ASSET,
@@ -53,10 +61,6 @@ export class PlaceHold {
       state: 'open',
       createTime: this.clock.now(),
     };
-    await tx.jobs.saveHold(hold);
-    await tx.events.append([{ type: 'hold-placed', hold }]);
-    await tx.ledger.post(placement(hold));
-    return hold;
   }
 }
 

@@ -36,11 +36,13 @@ export interface RequestKey {
 export interface Requests {
   /** Runs `work` once per request id and gives every repetition the first answer. Throws `already-exists` REQUEST_ID_REUSED. */
   once<T>(key: RequestKey, work: () => Promise<T>): Promise<T>;
+  /** As `once`, where the answer is known before the work. */
+  onceAs<T>(key: RequestKey, answer: T, work: () => Promise<void>): Promise<T>;
 }
 
 export interface Leases {
   /** Locks a lease, also one never heard of; returns its job when its terms are known. */
-  lock(leaseId: string): Promise<{ readonly jobId: string | undefined }>;
+  lock(leaseId: string): Promise<{ readonly jobId: string | undefined; readonly isNew: boolean }>;
   /** Stores the terms of a lease that has none. The job's row must exist. */
   saveTerms(terms: LeaseTerms): Promise<void>;
   /** Stores start and end where they are news: what was told first stands. */
@@ -74,6 +76,8 @@ export interface BilledJob {
 export interface Jobs {
   /** Locks a job, also one never heard of. `payerId` is stored when the job is new. */
   lock(jobId: string, payerId: string | undefined): Promise<BilledJob>;
+  /** Stores a job of which nothing was heard before, with its hold; false when it is here already. */
+  insertWithHold(hold: Hold): Promise<boolean>;
   saveHold(hold: Hold): Promise<void>;
   hasStartedLeases(jobId: string): Promise<boolean>;
   finish(jobId: string, startedLeaseIds: readonly string[], finishTime: Date): Promise<void>;

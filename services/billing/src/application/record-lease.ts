@@ -36,10 +36,12 @@ export class RecordLease {
   }
 
   private async learn(tx: Transaction, terms: LeaseTerms, course: LeaseCourse): Promise<void> {
-    const { jobId } = await tx.leases.lock(terms.leaseId);
+    const { jobId, isNew } = await tx.leases.lock(terms.leaseId);
     await tx.jobs.lock(terms.jobId, terms.payerId);
     if (jobId === undefined) await tx.leases.saveTerms(terms);
     await tx.leases.saveCourse(terms.leaseId, course);
+    // Of a lease that goes on and was never heard of, nothing can wait to be charged.
+    if (isNew && course.end === undefined) return;
     await settleJob(tx, this.ids, terms.jobId, this.clock.now());
   }
 }

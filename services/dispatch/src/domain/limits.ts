@@ -39,9 +39,10 @@ export const BATCH_QUEUE_MAX = 20_000;
  * How long the first item of a batch waits for company. A report counts from when it arrived here, so its wait costs nobody
  * money; each call is a transaction of the scheduler, which a busy market could not pay for every single report.
  */
-export const REPORT_DELAY_MS = 50;
-export const HEARTBEAT_DELAY_MS = 25;
-export const OFFER_DELAY_MS = 2;
+export const REPORT_DELAY_MS = 100;
+export const HEARTBEAT_DELAY_MS = 100;
+/** A customer waits for these: only what is asked in one turn, or while calls are out, goes together. */
+export const OFFER_DELAY_MS = 0;
 
 /** A certificate's state may be this old when something new is asked for. */
 export const CERTIFICATE_CACHE_MS = 1_000;

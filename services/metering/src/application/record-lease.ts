@@ -36,7 +36,7 @@ export class RecordLease {
       lost: news.lost || (known?.lost ?? false),
     };
     await tx.leases.save(lease);
-    await this.settle.settle(tx, lease);
+    await this.settle.settle(tx, lease, known === undefined);
   }
 
   /** A renewal: time up to the new expiry may become billable. */

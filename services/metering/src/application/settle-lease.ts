@@ -1,9 +1,11 @@
 import type { Clock, Timers } from '@daya/kernel';
 import { billableStopMs } from '../domain/lease';
-import { judge } from '../domain/tick';
+import { judge, type Tick } from '../domain/tick';
 import { disagree, patienceEndMs, patienceMs, settleWindows, type AgentWord, type UsageWindow } from '../domain/usage';
 import { recordOf } from '../domain/usage-record';
 import type { LeaseRow, Transaction } from './ports';
+
+const NO_WORD: AgentWord = { counterMs: 0n, watermarkMs: undefined, final: false };
 
 /**
  * Brings one lease up to what is known of it: judges the ticks that waited, closes and corrects windows, announces what
@@ -20,11 +22,13 @@ export class SettleLease {
     if (lease !== undefined) await this.settle(tx, lease);
   }
 
-  /** As `execute`, of a lease that this transaction has locked. */
-  async settle(tx: Transaction, lease: LeaseRow): Promise<void> {
+  /** As `execute`, of a lease that this transaction has locked; one that is new has ticks at most that waited for it. */
+  async settle(tx: Transaction, lease: LeaseRow, isNew = false): Promise<void> {
     const { leaseId } = lease;
-    const word = await this.hear(tx, lease);
-    const before = await tx.usage.windows(leaseId);
+    const waiting = await tx.ticks.waiting(leaseId);
+    const isBlank = isNew && waiting.length === 0;
+    const word = isBlank ? NO_WORD : await this.hear(tx, lease, waiting);
+    const before = isBlank ? [] : await tx.usage.windows(leaseId);
     const nowMs = this.clock.now().getTime();
     const after = settleWindows(lease, word, before, nowMs, this.timers);
     for (const [index, window] of after.entries()) {
@@ -36,14 +40,13 @@ export class SettleLease {
   }
 
   /** Judges waiting ticks in order; each accepted one raises the counter that the next is judged against. */
-  private async hear(tx: Transaction, lease: LeaseRow): Promise<AgentWord> {
+  private async hear(tx: Transaction, lease: LeaseRow, waiting: readonly Tick[]): Promise<AgentWord> {
     if (lease.lost && lease.endMs !== undefined) {
       // They were heard before the news that the lease had ended.
       for (const tick of await tx.ticks.acceptedAfter(lease.leaseId, lease.endMs))
         await tx.ticks.refuse(tick, 'LEASE_ENDED');
     }
     const word = await tx.ticks.word(lease.leaseId);
-    const waiting = await tx.ticks.waiting(lease.leaseId);
     if (waiting.length === 0) return word;
     let { counterMs } = word;
     for (const tick of waiting) {

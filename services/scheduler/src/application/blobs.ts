@@ -25,10 +25,7 @@ export class RegisterBlob {
     refuseInvalid(found.list);
     const key = { scope: organisationId, method: 'RegisterBlob', requestId, content: `${sha256} ${bytes}` };
     await this.store.transaction('system', (tx) =>
-      tx.requests.once(key, async () => {
-        await tx.blobs.add(organisationId, sha256, bytes);
-        return sha256;
-      }),
+      tx.requests.once(key, sha256, () => tx.blobs.add(organisationId, sha256, bytes)),
     );
   }
 }

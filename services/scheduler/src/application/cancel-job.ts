@@ -29,9 +29,8 @@ export class CancelJob {
     const key = { scope: organisationId, method: 'CancelJob', requestId: command.requestId, content: command.jobId };
     const { job, stopped } = await this.store.transaction(scopeOf(caller), async (tx) => {
       let runs: Run[] = [];
-      await tx.requests.once(key, async () => {
+      await tx.requests.once(key, command.jobId, async () => {
         runs = await this.cancel(tx, command.jobId);
-        return command.jobId;
       });
       const now = await tx.jobs.lock(command.jobId);
       if (!now) throw notFound('job', command.jobId);

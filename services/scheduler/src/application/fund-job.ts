@@ -78,13 +78,12 @@ export class FundJob {
         reason: funding.reason,
         endTime: this.state.now(),
       };
-      await tx.jobs.saveFunded(rejected);
+      await tx.jobs.saveFunded(rejected, []);
       return { job: rejected, tasks: [], holdPending: false };
     }
     const queued: Job = { ...job, state: moved(JOB_NEXT, job.state, 'QUEUED'), version: job.version + 1n };
     const tasks = newTasks(queued, prices, () => this.ids.next());
-    await tx.jobs.saveFunded(queued);
-    await tx.jobs.insertTasks(queued, tasks);
+    await tx.jobs.saveFunded(queued, tasks);
     const event: SchedulerEvent = { type: 'job-queued', job: queued };
     await tx.events.append([event]);
     return { job: queued, tasks, holdPending: false };

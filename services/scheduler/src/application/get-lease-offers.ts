@@ -39,18 +39,18 @@ export class GetLeaseOffers {
     return { offers, stops: facts.flatMap(stopOf) };
   }
 
-  private offerOf({ run, job, secrets, earlier }: OfferFacts): LeaseOffer {
+  private offerOf({ run, spec, secrets, earlier }: OfferFacts): LeaseOffer {
     const { terms } = run;
-    const results = isFinalTask(job.spec, terms.taskIndex)
+    const results = isFinalTask(spec, terms.taskIndex)
       ? earlier.map(({ taskIndex, path, sha256 }) => ({ sha256, path: `${EARLIER_TASKS_FOLDER}/${taskIndex}/${path}` }))
       : [];
     return {
       terms,
-      spec: job.spec,
-      ...workOf(job.spec, terms.taskIndex),
-      inputs: [...job.spec.inputs, ...results],
+      spec,
+      ...workOf(spec, terms.taskIndex),
+      inputs: [...spec.inputs, ...results],
       maxRunSeconds: Math.floor(terms.maxRunMs / MS_PER_SECOND),
-      secrets: this.box.open(job.organisationId, secrets),
+      secrets: this.box.open(terms.organisationId, secrets),
     };
   }
 }

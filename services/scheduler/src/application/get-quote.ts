@@ -54,10 +54,7 @@ export class GetQuote {
     const quote = await this.quotes.make(organisationId, command.projectId, spec);
     const sealed = this.box.seal(organisationId, secrets);
     return this.store.transaction({ organisationId }, async (tx) => {
-      const quoteId = await tx.requests.once(key, async () => {
-        await tx.quotes.insert(quote, sealed);
-        return quote.quoteId;
-      });
+      const quoteId = await tx.requests.once(key, quote.quoteId, () => tx.quotes.insert(quote, sealed));
       return (await tx.quotes.find(quoteId))?.quote ?? quote;
     });
   }

@@ -2,7 +2,7 @@ import type { Scope } from '@daya/kernel';
 import type { Connectivity } from '../domain/connectivity';
 import type { SchedulerEvent } from '../domain/events';
 import type { Job, Task, TaskCounts } from '../domain/job';
-import type { Secret } from '../domain/job-spec';
+import type { JobSpec, Secret } from '../domain/job-spec';
 import type { LeaseTerms, Run, StopReason } from '../domain/lease';
 import type { MarketNode, MarketOffer, Occupation } from '../domain/market';
 import type { PricedQuote, Quote, QuotedTask } from '../domain/quote';
@@ -34,8 +34,11 @@ export interface RequestKey {
 }
 
 export interface Requests {
-  /** Runs `work` once per request id; every repetition gets the first answer, an id. Throws `already-exists` REQUEST_ID_REUSED. */
-  once(key: RequestKey, work: () => Promise<string>): Promise<string>;
+  /**
+   * Runs `work` once per request id and returns its answer, an id; every repetition gets the first one. Throws
+   * `already-exists` REQUEST_ID_REUSED.
+   */
+  once(key: RequestKey, answer: string, work: () => Promise<void>): Promise<string>;
   /** The first answer, where there is one; a short cut, `once` decides. Throws `already-exists` REQUEST_ID_REUSED. */
   find(key: RequestKey): Promise<string | undefined>;
 }
@@ -56,8 +59,8 @@ export interface Jobs {
   lock(jobId: string): Promise<Job | undefined>;
   /** Stores state, reason and end, and moves the version on. */
   save(jobs: readonly Job[]): Promise<void>;
-  /** As `save`, for a job about whose money billing has answered. */
-  saveFunded(job: Job): Promise<void>;
+  /** As `save`, for a job about whose money billing has answered; with its tasks when it waits for places now. */
+  saveFunded(job: Job, tasks: readonly Task[]): Promise<void>;
   lockTasks(jobId: string): Promise<Task[]>;
   saveTasks(tasks: readonly Task[]): Promise<void>;
   /** How far these jobs are, as their tasks and runs are stored. */
@@ -158,7 +161,7 @@ export interface JobFilter {
 /** All that an agent needs to run a task; secrets are opened just for it. */
 export interface OfferFacts {
   readonly run: Run;
-  readonly job: Job;
+  readonly spec: JobSpec;
   readonly secrets: SealedSecrets;
   /** For the final task: the artifacts of the others. */
   readonly earlier: readonly (Artifact & { readonly taskIndex: number })[];

@@ -49,11 +49,10 @@ export class SubmitCanary {
     const key = { scope, method: 'SubmitCanary', requestId: command.requestId, content };
     const tasks = newTasks(job, [], () => this.ids.next());
     const stored = await this.store.transaction('system', async (tx) => {
-      const jobId = await tx.requests.once(key, async () => {
+      const jobId = await tx.requests.once(key, job.jobId, async () => {
         await tx.jobs.insert(job, this.box.seal(PLATFORM_ORGANISATION_ID, secrets), false);
         await tx.jobs.insertTasks(job, tasks);
         await tx.events.append([{ type: 'job-queued', job }]);
-        return job.jobId;
       });
       return (await tx.jobs.lock(jobId)) ?? job;
     });

@@ -94,9 +94,9 @@ export class SubmitJob {
     const submission = await this.reader.read(caller, command);
     const { job, quote } = await this.store.transaction({ organisationId: submission.organisationId }, async (tx) => {
       let inserted: { job: Job; quote: Quote } | undefined;
-      const jobId = await tx.requests.once(submission.key, async () => {
-        inserted = await this.insert(tx, submission, nextId());
-        return inserted.job.jobId;
+      const newId = nextId();
+      const jobId = await tx.requests.once(submission.key, newId, async () => {
+        inserted = await this.insert(tx, submission, newId);
       });
       if (inserted) return inserted;
       const stored = await tx.jobs.lock(jobId);

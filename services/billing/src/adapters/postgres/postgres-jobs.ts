@@ -29,23 +29,21 @@ export class PostgresJobs implements Jobs {
     return { jobId, payerId: row.payer_id ?? '', hold: toHold(row), finished: row.finish_time !== null };
   }
 
+  async insertWithHold(hold: Hold): Promise<boolean> {
+    const [inserted]: JobRow[] = await this.em.query(
+      `INSERT INTO billed_job (job_id, payer_id, asset, hold_amount, hold_remaining, hold_state, fee_bps, hold_create_time, hold_close_time)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING *`,
+      holdValues(hold),
+    );
+    return inserted !== undefined;
+  }
+
   async saveHold(hold: Hold, settleTime?: Date): Promise<void> {
     await this.update(
       hold.jobId,
       `UPDATE billed_job SET payer_id = coalesce(payer_id, $2), asset = $3, hold_amount = $4, hold_remaining = $5, hold_state = $6, fee_bps = $7,
          hold_create_time = $8, hold_close_time = $9, settle_time = coalesce(settle_time, $10) WHERE job_id = $1 RETURNING *`,
-      [
-        hold.jobId,
-        hold.payerId === '' ? null : hold.payerId,
-        hold.asset,
-        hold.amount.toString(),
-        hold.remaining.toString(),
-        hold.state,
-        Number(hold.feeBps),
-        hold.createTime,
-        hold.closeTime ?? null,
-        settleTime ?? null,
-      ],
+      [...holdValues(hold), settleTime ?? null],
     );
   }
 
@@ -205,6 +203,18 @@ export class PostgresJobs implements Jobs {
     );
   }
 }
+
+const holdValues = (hold: Hold): unknown[] => [
+  hold.jobId,
+  hold.payerId === '' ? null : hold.payerId,
+  hold.asset,
+  hold.amount.toString(),
+  hold.remaining.toString(),
+  hold.state,
+  Number(hold.feeBps),
+  hold.createTime,
+  hold.closeTime ?? null,
+];
 
 /** Adds charges to the running totals of their leases, or takes them off. */
 const addToLeases = (sign: 1 | -1, charges: string): string =>

@@ -9,14 +9,14 @@ export class PostgresLeases implements Leases {
    * An advisory lock, not the row's: whoever holds a job's lock writes the rows of all its leases, and would wait here for one
    * who holds a lease and waits for the job.
    */
-  async lock(leaseId: string): Promise<{ readonly jobId: string | undefined }> {
+  async lock(leaseId: string): Promise<{ readonly jobId: string | undefined; readonly isNew: boolean }> {
     await this.em.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`billed_lease/${leaseId}`]);
     const [row]: { job_id: string | null }[] = await this.em.query(
       `SELECT job_id FROM billed_lease WHERE lease_id = $1`,
       [leaseId],
     );
     if (row === undefined) await this.em.query(`INSERT INTO billed_lease (lease_id) VALUES ($1)`, [leaseId]);
-    return { jobId: row?.job_id ?? undefined };
+    return { jobId: row?.job_id ?? undefined, isNew: row === undefined };
   }
 
   async saveTerms(terms: LeaseTerms): Promise<void> {

@@ -19,8 +19,14 @@ export const TRANSFER_COLUMNS = `t.id, t.position, d.code AS debit_code, c.code 
 export const TRANSFER_JOINS = `ledger_transfer t
   JOIN ledger_account d ON d.id = t.debit_account_id JOIN ledger_account c ON c.id = t.credit_account_id`;
 
+/** Ids of accounts, which never change, by database. */
+const KNOWN_ACCOUNTS = new WeakMap<object, Map<string, string>>();
+const KNOWN_ACCOUNTS_MAX = 50_000;
+
 /** The only writer of accounts, transfers and balances. */
 export class PostgresLedger implements Ledger {
+  private hasNewAccounts = false;
+
   constructor(private readonly em: EntityManager) {}
 
   async post(transfers: readonly Transfer[]): Promise<void> {
@@ -54,9 +60,16 @@ export class PostgresLedger implements Ledger {
   private async accountIds(accounts: readonly Account[]): Promise<Map<string, string>> {
     const wanted = [...new Map(accounts.map((account) => [nameOf(account), account])).values()];
     wanted.sort((left, right) => (nameOf(left) < nameOf(right) ? -1 : 1));
+    const known = knownAccounts(this.em.connection);
+    if (wanted.every((account) => known.has(nameOf(account)))) return known;
     const found = await this.findAccounts(wanted);
     const missing = wanted.filter((account) => !found.has(nameOf(account)));
-    if (missing.length === 0) return found;
+    if (missing.length === 0) {
+      // Those of this transaction are not remembered: it may be rolled back.
+      if (!this.hasNewAccounts) for (const [name, id] of found) known.set(name, id);
+      return found;
+    }
+    this.hasNewAccounts = true;
     await this.em.query(
       `INSERT INTO ledger_account (code, asset, kind, owner_id, floor)
        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[]) ON CONFLICT (code, asset) DO NOTHING`,
@@ -116,6 +129,8 @@ export class PostgresLedger implements Ledger {
   /** Locks every balance in one global order, then moves all of them in one statement whose WHERE is the floor test. */
   private async move(movements: readonly Movement[]): Promise<void> {
     const keys = [movements.map((m) => m.accountId), movements.map((m) => m.lane)];
+    // One balance alone cannot be locked in a wrong order.
+    if (movements.length === 1 && (await this.update(movements, keys)).size === 1) return;
     if ((await this.lock(keys)) < movements.length) {
       await this.open(keys);
       await this.lock(keys);
@@ -156,6 +171,13 @@ export class PostgresLedger implements Ledger {
     );
     return new Set(rows.map((row) => `${row.account_id}/${row.lane}`));
   }
+}
+
+function knownAccounts(database: object): Map<string, string> {
+  const known = KNOWN_ACCOUNTS.get(database) ?? new Map<string, string>();
+  if (known.size > KNOWN_ACCOUNTS_MAX) known.clear();
+  KNOWN_ACCOUNTS.set(database, known);
+  return known;
 }
 
 function movementsOf(transfers: readonly Transfer[], ids: ReadonlyMap<string, string>): Movement[] {

@@ -1,4 +1,4 @@
-import { once, type Codec } from '@daya/postgres';
+import { once, onceAs, type Codec } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { RequestKey, Requests } from '../../application/ports';
 
@@ -6,11 +6,20 @@ export class PostgresRequests implements Requests {
   constructor(private readonly em: EntityManager) {}
 
   once<T>(key: RequestKey, work: () => Promise<T>): Promise<T> {
-    const { scope, method, requestId, content } = key;
-    const fingerprint = JSON.stringify(content.map(String));
-    return once(this.em, { scope, method, requestId, fingerprint }, work, exactJson<T>());
+    return once(this.em, stored(key), work, exactJson<T>());
+  }
+
+  onceAs<T>(key: RequestKey, answer: T, work: () => Promise<void>): Promise<T> {
+    return onceAs(this.em, stored(key), answer, work, exactJson<T>());
   }
 }
+
+const stored = ({ scope, method, requestId, content }: RequestKey) => ({
+  scope,
+  method,
+  requestId,
+  fingerprint: JSON.stringify(content.map(String)),
+});
 
 /** JSON that also keeps what plain JSON loses: bigint, Date and bytes. Use cases answer with nothing else. */
 function exactJson<T>(): Codec<T> {

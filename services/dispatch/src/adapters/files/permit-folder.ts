@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { appendFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DomainError, isUuid } from '@daya/kernel';
 import { LeasePermits } from '../../application/ports';
@@ -19,7 +19,8 @@ export class PermitFolder extends LeasePermits {
   }
 
   override async keep(permit: LeasePermit): Promise<void> {
-    if ((await this.find(permit.leaseId)) === undefined) await this.write(permit);
+    // The file is not looked for: a lease is offered before it can end, so what may be there is the same permit.
+    if (this.cache.get(permit.leaseId) === undefined) await this.write(permit);
   }
 
   override async find(leaseId: string): Promise<LeasePermit | undefined> {
@@ -90,7 +91,6 @@ export class PermitFolder extends LeasePermits {
   }
 
   private async write(permit: LeasePermit): Promise<void> {
-    await mkdir(join(this.folder, shardOf(permit.leaseId)), { recursive: true });
     await writeWhole(
       this.pathOf(permit.leaseId, 'json'),
       JSON.stringify({ ...permit, leaseToken: String(permit.leaseToken) }),

@@ -3,14 +3,7 @@ import { EventConsumer, on, type Kafka } from '@daya/messaging';
 import { fromTimestamp } from '@daya/proto';
 import type { Timestamp } from '@daya/proto/google';
 import { NodeCertified, NodeChanged, NodeRevoked } from '@daya/proto/registry';
-import {
-  LeaseEnded,
-  LeaseExtended,
-  LeaseGranted,
-  LeaseStarted,
-  RunState,
-  type LeaseTerms,
-} from '@daya/proto/scheduler';
+import { LeaseEnded, LeaseExtended, LeaseStarted, RunState, type LeaseTerms } from '@daya/proto/scheduler';
 import type { DataSource } from 'typeorm';
 import type { LeaseNews, RecordLease } from '../../application/record-lease';
 import type { RecordNode } from '../../application/record-node';
@@ -21,15 +14,9 @@ export interface MarketUseCases {
   readonly recordNode: RecordNode;
 }
 
-/** What the scheduler tells of leases and the registry of nodes. */
+/** What the scheduler tells of leases from their start on, since nothing before it is metered, and the registry of nodes. */
 export function marketEventHandlers({ recordLease, recordNode }: MarketUseCases) {
   return Object.fromEntries([
-    on(LeaseGranted, ({ terms, expireTime }, _event, em) =>
-      recordLease.execute(
-        bindTransaction(em),
-        news(terms, { expireTime, startTime: undefined, endTime: undefined, lost: false }),
-      ),
-    ),
     on(LeaseStarted, ({ terms, startTime, expireTime }, _event, em) =>
       recordLease.execute(bindTransaction(em), news(terms, { expireTime, startTime, endTime: undefined, lost: false })),
     ),

@@ -3,11 +3,13 @@ import type { ScopedTransactions } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import { JobQueries, type JobFilter, type JobView, type OfferFacts, type TaskView } from '../../application/ports';
 import type { Job } from '../../domain/job';
+import { isFinalTask } from '../../domain/job-spec';
 import type { Artifact } from '../../domain/report';
 import {
   JOB_COLUMNS,
   RUN_COLUMNS,
   RUN_JOINS,
+  specFromJson,
   TASK_COLUMNS,
   toJob,
   toRun,
@@ -84,27 +86,36 @@ export class PostgresJobQueries extends JobQueries {
     });
   }
 
-  override offers(leaseIds: readonly string[]): Promise<OfferFacts[]> {
-    return this.transactions.run('system', async (em) => {
-      const runRows: RunRow[] = await em.query(
-        `SELECT ${RUN_COLUMNS} FROM ${RUN_JOINS} WHERE lease_id = ANY($1::uuid[])`,
-        [leaseIds],
-      );
-      const runs = runRows.map(toRun);
-      const jobRows: (JobRow & { secrets: Buffer | null })[] = await em.query(
-        `SELECT ${JOB_COLUMNS}, j.secrets FROM job j WHERE j.job_id = ANY($1::uuid[])`,
-        [[...new Set(runs.map(({ terms }) => terms.jobId))]],
-      );
-      const jobs = new Map(jobRows.map((row) => [row.job_id, { job: toJob(row), secrets: row.secrets ?? undefined }]));
-      const finals = runs
-        .filter(({ terms }) => terms.taskIndex === jobs.get(terms.jobId)?.job.spec.taskCount)
-        .map(({ terms }) => terms.jobId);
-      const earlier = await readEarlier(em, finals);
-      return runs.flatMap((run) => {
-        const found = jobs.get(run.terms.jobId);
-        return found ? [{ run, ...found, earlier: earlier.get(run.terms.jobId) ?? [] }] : [];
-      });
-    });
+  override async offers(leaseIds: readonly string[]): Promise<OfferFacts[]> {
+    const rows = await this.transactions.read<RunRow & { spec: unknown; secrets: Buffer | null }>(
+      `SELECT ${RUN_COLUMNS}, j.spec, j.secrets FROM ${RUN_JOINS} JOIN job j ON j.job_id = l.job_id WHERE lease_id = ANY($1::uuid[])`,
+      [leaseIds],
+    );
+    const facts = rows.map((row) => ({
+      run: toRun(row),
+      spec: specFromJson(row.spec),
+      secrets: row.secrets ?? undefined,
+    }));
+    const finals = facts.filter(({ run: { terms }, spec }) => isFinalTask(spec, terms.taskIndex));
+    const earlier = await this.earlier(finals.map(({ run }) => run.terms.jobId));
+    return facts.map((one) => ({ ...one, earlier: earlier.get(one.run.terms.jobId) ?? [] }));
+  }
+
+  /** The artifacts of all tasks but the final one, by job; they do not change once it is offered. */
+  private async earlier(jobIds: readonly string[]): Promise<Map<string, (Artifact & { taskIndex: number })[]>> {
+    const found = new Map<string, (Artifact & { taskIndex: number })[]>();
+    if (jobIds.length === 0) return found;
+    const rows = await this.transactions.read<ArtifactRow & { job_id: string; task_index: number }>(
+      `SELECT a.job_id, t.task_index, a.task_id, a.path, a.bytes, a.sha256 FROM artifact a JOIN task t USING (task_id)
+       WHERE a.job_id = ANY($1::uuid[]) ORDER BY t.task_index, a.path`,
+      [jobIds],
+    );
+    for (const row of rows) {
+      const list = found.get(row.job_id) ?? [];
+      list.push({ ...toArtifact(row), taskIndex: row.task_index });
+      found.set(row.job_id, list);
+    }
+    return found;
   }
 }
 
@@ -136,26 +147,6 @@ function byTask<R extends { readonly task_id: string }>(rows: readonly R[]): Map
     const list = found.get(row.task_id);
     if (list) list.push(row);
     else found.set(row.task_id, [row]);
-  }
-  return found;
-}
-
-/** The artifacts of all tasks but the final one, by job. */
-async function readEarlier(
-  em: EntityManager,
-  jobIds: readonly string[],
-): Promise<Map<string, (Artifact & { taskIndex: number })[]>> {
-  if (jobIds.length === 0) return new Map();
-  const rows: (ArtifactRow & { job_id: string; task_index: number })[] = await em.query(
-    `SELECT a.job_id, t.task_index, a.task_id, a.path, a.bytes, a.sha256 FROM artifact a JOIN task t USING (task_id)
-     WHERE a.job_id = ANY($1::uuid[]) ORDER BY t.task_index, a.path`,
-    [jobIds],
-  );
-  const found = new Map<string, (Artifact & { taskIndex: number })[]>();
-  for (const row of rows) {
-    const list = found.get(row.job_id) ?? [];
-    list.push({ ...toArtifact(row), taskIndex: row.task_index });
-    found.set(row.job_id, list);
   }
   return found;
 }

@@ -52,21 +52,8 @@ export class PostgresJobs implements Jobs {
     this.touched.add(job.jobId);
   }
 
-  async insertTasks({ organisationId }: Job, tasks: readonly Task[]): Promise<void> {
-    const column = <T>(of: (task: Task) => T): T[] => tasks.map(of);
-    await this.em.query(
-      `INSERT INTO task (task_id, job_id, organisation_id, task_index, state, reason, price_micros_max, run_count, failure_count, fault_count, lost_count, used_ms, queue_time)
-       SELECT task_id, job_id, $3, task_index, state, '', price, 0, 0, 0, 0, 0, clock_timestamp()
-       FROM unnest($1::uuid[], $2::uuid[], $4::int[], $5::text[], $6::bigint[]) AS n (task_id, job_id, task_index, state, price)`,
-      [
-        column((t) => t.taskId),
-        column((t) => t.jobId),
-        organisationId,
-        column((t) => t.taskIndex),
-        column((t) => t.state),
-        column((t) => t.priceMicrosMax.toString()),
-      ],
-    );
+  async insertTasks(job: Job, tasks: readonly Task[]): Promise<void> {
+    await this.em.query(INSERT_TASKS_SQL, taskValues(job, tasks));
   }
 
   async lock(jobId: string): Promise<Job | undefined> {
@@ -92,12 +79,13 @@ export class PostgresJobs implements Jobs {
     for (const { jobId } of jobs) this.touched.add(jobId);
   }
 
-  async saveFunded({ jobId, state, reason, endTime }: Job): Promise<void> {
+  async saveFunded(job: Job, tasks: readonly Task[]): Promise<void> {
     await this.em.query(
-      `UPDATE job SET hold_pending = false, state = $2, reason = $3, end_time = $4, version = version + 1 WHERE job_id = $1`,
-      [jobId, state, reason, endTime ?? null],
+      `WITH saved AS (UPDATE job SET hold_pending = false, state = $7, reason = $8, end_time = $9, version = version + 1 WHERE job_id = $1)
+       ${INSERT_TASKS_SQL}`,
+      [...taskValues(job, tasks), job.state, job.reason, job.endTime ?? null],
     );
-    this.touched.add(jobId);
+    this.touched.add(job.jobId);
   }
 
   async lockTasks(jobId: string): Promise<Task[]> {
@@ -156,3 +144,20 @@ export class PostgresJobs implements Jobs {
     await this.em.query(`UPDATE job SET hold_pending = false WHERE job_id = $1`, [jobId]);
   }
 }
+
+const INSERT_TASKS_SQL = `INSERT INTO task
+  (task_id, job_id, organisation_id, task_index, state, reason, price_micros_max, run_count, failure_count, fault_count, lost_count, used_ms, queue_time)
+  SELECT task_id, $1, $2, task_index, state, '', price, 0, 0, 0, 0, 0, clock_timestamp()
+  FROM unnest($3::uuid[], $4::int[], $5::text[], $6::bigint[]) AS n (task_id, task_index, state, price)`;
+
+const taskValues = ({ jobId, organisationId }: Job, tasks: readonly Task[]): unknown[] => {
+  const column = <T>(of: (task: Task) => T): T[] => tasks.map(of);
+  return [
+    jobId,
+    organisationId,
+    column((t) => t.taskId),
+    column((t) => t.taskIndex),
+    column((t) => t.state),
+    column((t) => t.priceMicrosMax.toString()),
+  ];
+};

@@ -41,13 +41,16 @@ export class PostgresLeases implements Leases {
   }
 
   async lockQueued(tasks: readonly Pick<Task, 'taskId' | 'jobId' | 'runCount'>[]): Promise<Set<string>> {
-    await this.em.query(`SELECT 1 FROM job WHERE job_id = ANY($1::uuid[]) ORDER BY job_id FOR NO KEY UPDATE`, [
-      [...new Set(tasks.map(({ jobId }) => jobId))],
-    ]);
+    // A task is locked only once its job is, and what has changed meanwhile is looked at again.
     const rows: { task_id: string }[] = await this.em.query(
-      `SELECT t.task_id FROM task t JOIN unnest($1::uuid[], $2::int[]) AS w (task_id, run_count) USING (task_id)
+      `WITH jobs AS MATERIALIZED (SELECT job_id FROM job WHERE job_id = ANY($3::uuid[]) ORDER BY job_id FOR NO KEY UPDATE)
+       SELECT t.task_id FROM jobs JOIN task t USING (job_id) JOIN unnest($1::uuid[], $2::int[]) AS w (task_id, run_count) USING (task_id)
        WHERE t.task_id = ANY($1::uuid[]) AND t.state = 'QUEUED' AND t.run_count = w.run_count ORDER BY t.task_id FOR NO KEY UPDATE OF t`,
-      [tasks.map(({ taskId }) => taskId), tasks.map(({ runCount }) => runCount)],
+      [
+        tasks.map(({ taskId }) => taskId),
+        tasks.map(({ runCount }) => runCount),
+        [...new Set(tasks.map(({ jobId }) => jobId))],
+      ],
     );
     return new Set(rows.map(({ task_id }) => task_id));
   }

@@ -1,5 +1,5 @@
 import type { Scope } from '@daya/kernel';
-import { findAnswer, once, type Codec, type ScopedTransactions } from '@daya/postgres';
+import { findAnswer, onceAs, type Codec, type ScopedTransactions } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import {
   Store,
@@ -53,8 +53,8 @@ const TEXT_CODEC: Codec<string> = {
 class PostgresRequests implements Requests {
   constructor(private readonly em: EntityManager) {}
 
-  once(key: RequestKey, work: () => Promise<string>): Promise<string> {
-    return once(this.em, { ...key, fingerprint: key.content }, work, TEXT_CODEC);
+  once(key: RequestKey, answer: string, work: () => Promise<void>): Promise<string> {
+    return onceAs(this.em, { ...key, fingerprint: key.content }, answer, work, TEXT_CODEC);
   }
 
   find(key: RequestKey): Promise<string | undefined> {
