@@ -9,8 +9,8 @@ export const LIBS = [
     id: 'idempotency-skipped',
     promise: 'a repeated request id gets the first answer and does nothing',
     file: 'libs/postgres/src/request-table.ts',
-    old: `  if (inserted.length === 0) {\n`,
-    new: `  if (inserted.length > 1) {\n`,
+    old: `  if (inserted.length > 0) return undefined;`,
+    new: `  if (inserted.length >= 0) return undefined;`,
     tests: once,
   },
   {

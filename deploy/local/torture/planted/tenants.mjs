@@ -19,6 +19,14 @@ export const TENANTS = [
     tests: reads,
   },
   {
+    id: 'scope-of-any-text',
+    promise: 'nobody’s words become part of a statement',
+    file: 'libs/postgres/src/scoped-transactions.ts',
+    old: `    if (!isUuid(scope.organisationId)) return`,
+    new: `    if (scope.organisationId === '') return`,
+    tests: [{ project: 'testing', files: 'test/postgres-scope', servers: true }],
+  },
+  {
     id: 'mask-lets-all-through',
     promise: 'an update changes what its mask may name, nothing else',
     file: 'libs/kernel/src/field-checks.ts',
