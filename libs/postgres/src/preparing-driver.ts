@@ -10,9 +10,9 @@ import { isStalePlan } from './database-errors';
 class PreparingClient extends pg.Client {
   override query(text: unknown, values?: unknown, callback?: unknown): never {
     const query = super.query as (...args: unknown[]) => never;
-    if (typeof text !== 'string' || !Array.isArray(values) || values.length === 0)
-      return query.call(this, text, values, callback);
-    const answer = query.call(this, { name: nameOf(text), text, values }, callback) as unknown;
+    const name = typeof text === 'string' && Array.isArray(values) && values.length > 0 ? nameOf(text) : undefined;
+    if (name === undefined) return query.call(this, text, values, callback);
+    const answer = query.call(this, { name, text, values }, callback) as unknown;
     if (answer instanceof Promise) void answer.catch((error: unknown) => this.closeIfStale(error));
     return answer as never;
   }
@@ -32,13 +32,14 @@ class PreparingPool extends pg.Pool {
 export const preparingDriver = { ...pg, Client: PreparingClient, Pool: PreparingPool };
 
 const names = new Map<string, string>();
+/** Both ends keep every statement: whoever builds texts from data must not fill them. */
+const NAMES_MAX = 1_000;
 
-/** Postgres cuts names at 63 bytes; pg refuses one name for two texts. */
-function nameOf(text: string): string {
-  let name = names.get(text);
-  if (name === undefined) {
-    name = createHash('sha256').update(text).digest('base64url');
-    names.set(text, name);
-  }
+/** Postgres cuts names at 63 bytes; pg refuses one name for two texts. Undefined when there are too many already. */
+function nameOf(text: string): string | undefined {
+  const known = names.get(text);
+  if (known !== undefined || names.size >= NAMES_MAX) return known;
+  const name = createHash('sha256').update(text).digest('base64url');
+  names.set(text, name);
   return name;
 }

@@ -46,3 +46,12 @@ test('when a migration changes what a prepared statement returns, calls go on', 
   await Promise.all([1, 2, 3, 4, 5].map(() => read(sources.system).catch(() => [])));
   expect((await read(sources.system))[0]?.['colour']).toBe('red');
 });
+
+test('texts without end are not all prepared, and run nevertheless', async () => {
+  await inTransaction(sources.system, async (em) => {
+    for (let number = 0; number < 1_100; number += 1)
+      expect(await em.query(`SELECT $1::int + ${number} AS sum`, [1])).toEqual([{ sum: number + 1 }]);
+    const [held]: { count: number }[] = await em.query(`SELECT count(*)::int AS count FROM pg_prepared_statements`);
+    expect(held?.count).toBeLessThanOrEqual(1_000);
+  });
+});

@@ -61,7 +61,9 @@ export class PostgresLedger implements Ledger {
     const wanted = [...new Map(accounts.map((account) => [nameOf(account), account])).values()];
     wanted.sort((left, right) => (nameOf(left) < nameOf(right) ? -1 : 1));
     const known = knownAccounts(this.em.connection);
-    if (wanted.every((account) => known.has(nameOf(account)))) return known;
+    // A copy: the shared map may be emptied while this transaction waits for the database.
+    const ids = new Map(wanted.flatMap((account) => idIn(known, nameOf(account))));
+    if (ids.size === wanted.length) return ids;
     const found = await this.findAccounts(wanted);
     const missing = wanted.filter((account) => !found.has(nameOf(account)));
     if (missing.length === 0) {
@@ -171,6 +173,11 @@ export class PostgresLedger implements Ledger {
     );
     return new Set(rows.map((row) => `${row.account_id}/${row.lane}`));
   }
+}
+
+function idIn(known: ReadonlyMap<string, string>, name: string): [string, string][] {
+  const id = known.get(name);
+  return id === undefined ? [] : [[name, id]];
 }
 
 function knownAccounts(database: object): Map<string, string> {
