@@ -38,6 +38,24 @@ test('racing submits with one request id make one job, one hold and one announce
   );
 });
 
+test('a repeated request gets its job although nothing can be quoted now; a new one is refused', async () => {
+  await market.node();
+  const member = market.customer(10_000_000n);
+  const requestId = randomUUID();
+  const { jobId } = await market.submit(member, {}, requestId);
+  const pricing = jest.spyOn(market.billing as never, 'priceQuote' as never);
+  pricing.mockRejectedValue(new DomainError('precondition', 'PRICING_CLOSED', 'nothing is priced now') as never);
+  try {
+    expect((await market.submit(member, {}, requestId)).jobId).toBe(jobId);
+    await expect(market.submit(member, { command: ['other'] }, requestId)).rejects.toThrow(
+      refusal('REQUEST_ID_REUSED'),
+    );
+    await expect(market.submit(member)).rejects.toThrow(refusal('PRICING_CLOSED'));
+  } finally {
+    pricing.mockRestore();
+  }
+});
+
 test('without funds a job is rejected, and its request id repeats the refusal even when money has come', async () => {
   await market.node();
   const member = market.customer(100n);
