@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import { currentTraceparent } from './tracing';
 
@@ -42,7 +43,8 @@ export async function appendEvents(em: EntityManager, events: readonly OutboxEve
     events.map(({ payload }) => Buffer.from(payload)),
     traceparent ? { traceparent } : {},
   ];
-  await em.query(
+  await write(
+    em,
     `INSERT INTO outbox (event_id, topic, key, type, payload, headers, aggregate_version)
      SELECT event_id, topic, key, type, payload, $6::jsonb, ${counted ? 'next_aggregate_version(topic, key)' : 'version'}
      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[]${counted ? '' : ', $7::bigint[]'})

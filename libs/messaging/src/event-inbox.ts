@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '@daya/kernel';
-import { inTransaction } from '@daya/postgres';
+import { inTransaction, write } from '@daya/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
 import { PAYLOAD_BYTES_MAX } from './append-event';
 import type { EventEnvelope, EventHandler } from './event';
@@ -111,7 +111,7 @@ export class EventInbox {
       const progress = await this.lockProgress(em, event);
       if (isGap(event, progress)) return undefined;
       const applied = await this.handle(em, event, progress);
-      await em.query(`UPDATE parked SET resolve_time = clock_timestamp() WHERE consumer = $1 AND event_id = $2`, [
+      await write(em, `UPDATE parked SET resolve_time = clock_timestamp() WHERE consumer = $1 AND event_id = $2`, [
         this.consumer,
         eventId,
       ]);
@@ -133,7 +133,8 @@ export class EventInbox {
       };
       // The whole event stays in `parked`; on Kafka one that is too large would block the relay.
       const payload = event.payload.length > PAYLOAD_BYTES_MAX ? Buffer.alloc(0) : Buffer.from(event.payload);
-      await em.query(
+      await write(
+        em,
         `INSERT INTO outbox (event_id, topic, key, type, payload, headers) VALUES ($1, $2, $3, $4, $5, $6)`,
         [randomUUID(), deadTopic(event.topic), event.key, event.type, payload, headers],
       );
@@ -146,7 +147,7 @@ export class EventInbox {
       const progress = await this.lockProgress(em, { topic, key, aggregateVersion: state.version });
       if (progress === undefined || progress.version >= state.version) return;
       await state.apply(em);
-      await em.query(`UPDATE consumer_aggregate SET version = $4 WHERE consumer = $1 AND topic = $2 AND key = $3`, [
+      await write(em, `UPDATE consumer_aggregate SET version = $4 WHERE consumer = $1 AND topic = $2 AND key = $3`, [
         this.consumer,
         topic,
         key,
@@ -175,7 +176,7 @@ export class EventInbox {
     const othersWait = progress?.waiting ?? false;
     if (progress !== undefined && event.aggregateVersion !== undefined) {
       if (event.aggregateVersion <= progress.version) return { outcome: 'stale', othersWait };
-      await em.query(`UPDATE consumer_aggregate SET version = $4 WHERE consumer = $1 AND topic = $2 AND key = $3`, [
+      await write(em, `UPDATE consumer_aggregate SET version = $4 WHERE consumer = $1 AND topic = $2 AND key = $3`, [
         this.consumer,
         event.topic,
         event.key,
@@ -201,7 +202,8 @@ export class EventInbox {
       );
     let [row] = await lock();
     if (!row) {
-      await em.query(
+      await write(
+        em,
         `INSERT INTO consumer_aggregate (consumer, topic, key, version) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING`,
         aggregate,
       );
@@ -213,7 +215,7 @@ export class EventInbox {
 
   private async setAside(em: EntityManager, event: EventEnvelope): Promise<void> {
     await this.insertParked(em, event, 'GAP', 'EARLIER_VERSION_MISSING', '', 0);
-    await em.query(`UPDATE consumer_aggregate SET waiting = true WHERE consumer = $1 AND topic = $2 AND key = $3`, [
+    await write(em, `UPDATE consumer_aggregate SET waiting = true WHERE consumer = $1 AND topic = $2 AND key = $3`, [
       this.consumer,
       event.topic,
       event.key,
@@ -228,7 +230,8 @@ export class EventInbox {
     error: string,
     attempts: number,
   ): Promise<void> {
-    await em.query(
+    await write(
+      em,
       `INSERT INTO parked AS p (consumer, event_id, kind, topic, key, type, aggregate_version, payload, headers, source, event_time, reason, error, attempts)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (consumer, event_id) DO UPDATE SET
          kind = excluded.kind, reason = excluded.reason, error = excluded.error, attempts = p.attempts + excluded.attempts, retry_time = NULL`,

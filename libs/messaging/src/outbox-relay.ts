@@ -1,4 +1,4 @@
-import { inTransaction } from '@daya/postgres';
+import { inTransaction, write } from '@daya/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
 import { Doorbell } from './doorbell';
 import type { Kafka } from './kafka';
@@ -77,7 +77,7 @@ export class OutboxRelay {
       if (rows.length === 0) return { sent: 0, more };
       await this.ensureTopics(rows);
       await this.publisher.publishAll(runsOfOneTopic(rows, this.source));
-      await em.query(`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])`, [
+      await write(em, `UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])`, [
         rows.map((row) => row.position),
       ]);
       return { sent: rows.length, more };

@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
 
 /** Another consumer moved the offset meanwhile; the transaction must not commit. */
@@ -22,7 +23,8 @@ export class PartitionOffsets {
   async advance(em: EntityManager, topic: string, partition: number, from: bigint, to: bigint): Promise<void> {
     const at = [this.consumer, topic, partition];
     if (from === 0n) {
-      await em.query(
+      await write(
+        em,
         `INSERT INTO consumer_offset (consumer, topic, partition, next_offset) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING`,
         at,
       );

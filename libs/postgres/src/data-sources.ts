@@ -76,6 +76,8 @@ function dataSource(url: string, options: DataSourceOptions, suffix: string): Da
     // A pooled connection that dies while idle is replaced at its next use; the statement that needs it reports the trouble.
     poolErrorHandler: () => undefined,
     extra: {
+      // Statements of one transaction need not wait for each other's answers: see `inTransaction` and `write`.
+      pipeline: true,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
       idleTimeoutMillis: IDLE_CONNECTION_MS,

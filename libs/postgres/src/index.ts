@@ -7,3 +7,4 @@ export { findAnswer, jsonCodec, once, onceAs, REQUESTS_TABLE_SQL, type Codec, ty
 export { enableRls, enableRlsWhere, ORGANISATION_SQL, systemOnly } from './row-level-security';
 export { ScopedTransactions } from './scoped-transactions';
 export { inTransaction, type Isolation, type TransactionOptions } from './transaction';
+export { write } from './writes';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { DomainError, refuseInvalid, type FoundViolation } from '@daya/kernel';
 import type { EntityManager } from 'typeorm';
+import { write } from './writes';
 
 /** Printable ASCII without blanks; a UUID is one. */
 const REQUEST_ID = /^[\x21-\x7e]{1,64}$/;
@@ -40,7 +41,7 @@ export async function once<T>(em: EntityManager, key: RequestKey, work: () => Pr
   const first = await firstOf(em, key, null, codec);
   if (first) return first.answer;
   const result = await work();
-  await em.query(`UPDATE request SET response = $4 WHERE scope = $1 AND method = $2 AND request_id = $3`, [
+  await write(em, `UPDATE request SET response = $4 WHERE scope = $1 AND method = $2 AND request_id = $3`, [
     ...idOf(key),
     Buffer.from(codec.encode(result)),
   ]);

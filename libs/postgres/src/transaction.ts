@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { isRetriable, isStalePlan, isUnavailable, storeError } from './database-errors';
+import { openFor, PendingWrites } from './writes';
 
 const TRIES = 5;
 const BACKOFF_MS = 10;
@@ -37,44 +38,60 @@ export async function inTransaction<T>(
   }
 }
 
+/**
+ * The start, writes and the commit are sent without waiting for the answer of the statement before: a round trip to
+ * Postgres costs more than most statements. A statement that fails makes Postgres refuse all later ones and the commit.
+ */
 async function runOnce<T>(
   db: DataSource,
   work: (em: EntityManager) => Promise<T>,
-  options: TransactionOptions,
+  { isolation = 'READ COMMITTED', opening }: TransactionOptions,
 ): Promise<T> {
-  const { isolation = 'READ COMMITTED', opening } = options;
   const runner = db.createQueryRunner();
+  const send = runner.query.bind(runner) as (sql: string) => Promise<unknown>;
+  const writes = new PendingWrites();
+  let isEnding = false;
   try {
+    // From here on statements leave in the order in which they are asked for.
+    await runner.connect();
+    openFor(runner.manager, writes);
     const start = `START TRANSACTION ISOLATION LEVEL ${isolation}`;
-    await runner.query(opening === undefined ? start : `${start}; ${opening}`);
+    writes.add(send(opening === undefined ? start : `${start}; ${opening}`));
     const result = await work(runner.manager);
-    await runner.query('COMMIT');
+    isEnding = true;
+    runner.query = refuseLate;
+    writes.add(send('COMMIT'));
+    await writes.settled();
     return result;
   } catch (error) {
-    await rollback(runner, error);
-    throw withoutParameters(error);
+    runner.query = refuseLate;
+    const cause = (await writes.cause()) ?? error;
+    const isOver = !isUnavailable(cause) && (isEnding || (await succeeds(send('ROLLBACK'))));
+    if (!isOver) await endConnection(runner);
+    throw withoutParameters(cause);
   } finally {
     await runner.release();
   }
 }
 
-/**
- * A connection whose query timed out, or whose ROLLBACK failed, may still be inside the transaction: in the pool it would
- * commit these writes together with a stranger's. It is closed instead.
- */
-async function rollback(runner: QueryRunner, cause: unknown): Promise<void> {
-  if (runner.isReleased) return;
-  const broken = isUnavailable(cause) || !(await rolledBack(runner));
-  if (!broken) return;
-  const connection = (await runner.connect().catch(() => undefined)) as { end(): Promise<void> } | undefined;
-  void connection?.end().catch(() => undefined);
-}
+/** A statement that nobody waited for and that comes when the transaction is over would run in none. */
+const refuseLate = (): Promise<never> => Promise.reject(new Error('the transaction is over'));
 
-const rolledBack = (runner: QueryRunner): Promise<boolean> =>
-  runner.query('ROLLBACK').then(
+const succeeds = (answer: Promise<unknown>): Promise<boolean> =>
+  answer.then(
     () => true,
     () => false,
   );
+
+/**
+ * A connection whose query timed out, or whose ROLLBACK failed, may still be inside the transaction: in the pool it would
+ * commit these writes together with a stranger's.
+ */
+async function endConnection(runner: QueryRunner): Promise<void> {
+  if (runner.isReleased) return;
+  const connection = (await runner.connect().catch(() => undefined)) as { end(): Promise<void> } | undefined;
+  void connection?.end().catch(() => undefined);
+}
 
 /** TypeORM hangs a statement's values on its error, and loggers print them: names, secrets, payloads. */
 function withoutParameters(error: unknown): unknown {

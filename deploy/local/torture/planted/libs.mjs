@@ -1,5 +1,6 @@
 // Retries, events and offsets: what every service builds on.
 const once = [{ project: 'testing', files: 'test/postgres-once', servers: true }];
+const writes = [{ project: 'testing', files: 'test/postgres-writes', servers: true }];
 const relay = [{ project: 'testing', files: 'test/messaging-relay', servers: true }];
 const consumer = [{ project: 'testing', files: 'test/messaging-consumer', servers: true }];
 const batch = [{ project: 'testing', files: 'test/messaging-batch', servers: true }];
@@ -22,6 +23,24 @@ export const LIBS = [
     tests: once,
   },
   {
+    id: 'write-failure-lost',
+    promise: 'a transaction of which a write failed is reported as failed',
+    file: 'libs/postgres/src/transaction.ts',
+    old: `    await writes.settled();`,
+    new: `    await writes.settled().catch(() => undefined);`,
+    tests: writes,
+  },
+  {
+    id: 'statement-after-transaction',
+    promise: 'a statement that comes when its transaction is over is refused',
+    file: 'libs/postgres/src/transaction.ts',
+    old: `const refuseLate = (): Promise<never> => Promise.reject(new Error('the transaction is over'));`,
+    new: `const refuseLate = async function (this: QueryRunner, sql: string, values: unknown[]): Promise<never> {
+  return ((await this.connect()) as { query(sql: string, values: unknown[]): Promise<never> }).query(sql, values);
+} as () => Promise<never>;`,
+    tests: writes,
+  },
+  {
     id: 'inbox-not-written',
     promise: 'an event that comes twice counts once',
     file: 'libs/messaging/src/event-inbox.ts',
@@ -39,14 +58,14 @@ export const LIBS = [
       if (rows.length === 0) return { sent: 0, more };
       await this.ensureTopics(rows);
       await this.publisher.publishAll(runsOfOneTopic(rows, this.source));
-      await em.query(\`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])\`, [
+      await write(em, \`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])\`, [
         rows.map((row) => row.position),
       ]);
       return { sent: rows.length, more };
     });`,
     new: `    return inTransaction(this.options.db, async (em) => {
       const batch = await lockedBatch(em);
-      await em.query(\`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])\`, [
+      await write(em, \`UPDATE outbox SET publish_time = clock_timestamp() WHERE position = ANY($1::bigint[])\`, [
         batch.rows.map((row) => row.position),
       ]);
       return batch;
@@ -70,7 +89,7 @@ export const LIBS = [
     id: 'published-before-commit',
     promise: 'an event of a change that was rolled back is never sent',
     file: 'libs/messaging/src/append-event.ts',
-    old: `  await em.query(\n    \`INSERT INTO outbox`,
+    old: `  await write(\n    em,\n    \`INSERT INTO outbox`,
     new: `  await em.connection.query(\n    \`INSERT INTO outbox`,
     tests: relay,
   },

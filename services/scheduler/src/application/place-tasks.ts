@@ -128,8 +128,10 @@ export class PlaceTasks {
     const now = this.state.now();
     const expireTime = new Date(now.getTime() + this.state.timers.leaseTtlMs);
     const granted = await this.store.transaction('system', async (tx) => {
-      await tx.leases.requireRange(rangeId);
-      const stillWaiting = await tx.leases.lockQueued(batch.map(({ waiting }) => waiting.task));
+      const [, stillWaiting] = await Promise.all([
+        tx.leases.requireRange(rangeId),
+        tx.leases.lockQueued(batch.map(({ waiting }) => waiting.task)),
+      ]);
       const placed = batch.filter(({ waiting }) => stillWaiting.has(waiting.task.taskId));
       await tx.leases.grant(
         placed.map(({ terms }) => terms),

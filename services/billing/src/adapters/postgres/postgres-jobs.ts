@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { BilledJob, Jobs } from '../../application/ports';
 import { isWaived, type Charge } from '../../domain/charge';
@@ -98,7 +99,7 @@ export class PostgresJobs implements Jobs {
     if (reversed.length > 0) await this.takeBack(reversed);
     if (charges.length > 0) await this.addCharges(facts.jobId, charges);
     if (measured.length > 0) {
-      await this.em.query(`UPDATE billed_lease SET charged_ms = billable_ms WHERE lease_id = ANY($1::uuid[])`, [
+      await write(this.em, `UPDATE billed_lease SET charged_ms = billable_ms WHERE lease_id = ANY($1::uuid[])`, [
         measured,
       ]);
     }
@@ -112,7 +113,8 @@ export class PostgresJobs implements Jobs {
 
   async addInvoice(invoice: Invoice): Promise<void> {
     const column = <T>(of: (line: Invoice['lines'][number]) => T): T[] => invoice.lines.map(of);
-    await this.em.query(
+    await write(
+      this.em,
       `WITH head AS (
          INSERT INTO invoice (invoice_id, job_id, payer_id, total_micros, issue_time) VALUES ($1, $2, $3, $4, $5) RETURNING invoice_id, payer_id)
        INSERT INTO invoice_line (invoice_id, payer_id, position, what, lease_id, task_index, run_number, billable_ms,
@@ -171,7 +173,8 @@ export class PostgresJobs implements Jobs {
 
   private async takeBack(charges: readonly Charge[]): Promise<void> {
     const usageIds = charges.map((charge) => charge.usageId);
-    await this.em.query(
+    await write(
+      this.em,
       `WITH reversed AS (INSERT INTO charge_reversal (usage_id, tx_id) SELECT * FROM unnest($1::text[], $2::uuid[]))
        ${addToLeases(-1, 'usage_charge WHERE usage_id = ANY($1)')}`,
       [usageIds, usageIds.map(reversalIdOf)],
@@ -180,7 +183,8 @@ export class PostgresJobs implements Jobs {
 
   private async addCharges(jobId: string, charges: readonly Charge[]): Promise<void> {
     const column = <T>(of: (charge: Charge) => T): T[] => charges.map(of);
-    await this.em.query(
+    await write(
+      this.em,
       `WITH charged AS (
          INSERT INTO usage_charge (usage_id, tx_id, lease_id, job_id, payer_id, payee_id, billable_ms, up_to_ms, charge_micros, fee_micros, provider_micros, outcome)
          SELECT c.usage_id, c.tx_id, l.lease_id, $1, l.payer_id, l.payee_id, c.billable_ms, c.up_to_ms, c.charge, c.fee, c.provider, c.outcome

@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { LeaseCourse, Leases, RecordedUsage } from '../../application/ports';
 import type { LeaseTerms } from '../../domain/charge';
@@ -10,7 +11,7 @@ export class PostgresLeases implements Leases {
    * who holds a lease and waits for the job.
    */
   async lock(leaseId: string): Promise<{ readonly jobId: string | undefined; readonly isNew: boolean }> {
-    await this.em.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`billed_lease/${leaseId}`]);
+    await write(this.em, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`billed_lease/${leaseId}`]);
     const [row]: { job_id: string | null }[] = await this.em.query(
       `SELECT job_id FROM billed_lease WHERE lease_id = $1`,
       [leaseId],
@@ -20,7 +21,8 @@ export class PostgresLeases implements Leases {
   }
 
   async saveTerms(terms: LeaseTerms): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `UPDATE billed_lease SET job_id = $2, payer_id = $3, payee_id = $4, asset = $5, provider_id = $6, node_id = $7, task_index = $8,
          run_number = $9, gpu_model_id = $10, gpu_milli = $11, price_micros_per_gpu_hour = $12, emulated = $13
        WHERE lease_id = $1 AND job_id IS NULL`,
@@ -43,7 +45,8 @@ export class PostgresLeases implements Leases {
   }
 
   async saveCourse(leaseId: string, { startTime, end }: LeaseCourse): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `UPDATE billed_lease SET start_time = coalesce(start_time, $2), end_time = coalesce(end_time, $3),
          waived_reason = CASE WHEN end_time IS NULL THEN $4 ELSE waived_reason END WHERE lease_id = $1`,
       [leaseId, startTime ?? null, end?.endTime ?? null, end?.waivedReason ?? ''],

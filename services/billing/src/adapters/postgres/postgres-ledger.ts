@@ -1,5 +1,5 @@
 import { DomainError } from '@daya/kernel';
-import { constraintError } from '@daya/postgres';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Ledger, PostedTransfer } from '../../application/ports';
 import { laneOf, type Account } from '../../domain/account';
@@ -72,7 +72,8 @@ export class PostgresLedger implements Ledger {
       return found;
     }
     this.hasNewAccounts = true;
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO ledger_account (code, asset, kind, owner_id, floor)
        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[]) ON CONFLICT (code, asset) DO NOTHING`,
       [
@@ -112,20 +113,18 @@ export class PostgresLedger implements Ledger {
       column((t) => t.payerId ?? null),
       column((t) => t.payeeId ?? null),
     ];
-    try {
-      await this.em.query(
-        `INSERT INTO ledger_transfer (id, tx_id, kind, cause, leg, debit_account_id, credit_account_id, asset, amount, pending_id, original_id, payer_id, payee_id)
+    await write(
+      this.em,
+      `INSERT INTO ledger_transfer (id, tx_id, kind, cause, leg, debit_account_id, credit_account_id, asset, amount, pending_id, original_id, payer_id, payee_id)
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[],
            $10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[])`,
-        rows,
-      );
-    } catch (error) {
-      throw constraintError(error, {
+      rows,
+      {
         ledger_transfer_pkey: alreadyPosted,
         ledger_transfer_cause: alreadyPosted,
         ledger_transfer_original: alreadyPosted,
-      });
-    }
+      },
+    );
   }
 
   /** Locks every balance in one global order, then moves all of them in one statement whose WHERE is the floor test. */
@@ -154,7 +153,8 @@ export class PostgresLedger implements Ledger {
   }
 
   private async open(keys: readonly unknown[][]): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO ledger_balance (account_id, lane, owner_id, floor)
        SELECT a.id, k.lane, a.owner_id, a.floor FROM unnest($1::bigint[], $2::smallint[]) AS k (account_id, lane)
        JOIN ledger_account a ON a.id = k.account_id ORDER BY a.id, k.lane ON CONFLICT DO NOTHING`,

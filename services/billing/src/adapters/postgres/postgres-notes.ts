@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Notes } from '../../application/ports';
 import { signedSplit, type Note } from '../../domain/note';
@@ -13,7 +14,8 @@ export class PostgresNotes implements Notes {
     const column = <T>(of: (note: Note) => T): T[] => notes.map(of);
     const leaseIds = column((note) => note.leaseId);
     const writtenOff = column((note) => note.writtenOff.toString());
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO charge_note (note_id, usage_id, lease_id, job_id, invoice_id, payer_id, payee_id, kind, billable_ms, charge_micros,
          fee_micros, provider_micros, written_off_micros, position, issue_time)
        SELECT n.note_id, n.usage_id, n.lease_id, $1, $2, l.payer_id, l.payee_id, n.kind, n.billable_ms, n.charge, n.fee, n.provider,
@@ -43,7 +45,8 @@ export class PostgresNotes implements Notes {
   private async addToLeases(notes: readonly Note[], leaseIds: string[], writtenOff: string[]): Promise<void> {
     const change = (of: (split: ReturnType<typeof signedSplit>) => bigint): string[] =>
       notes.map((note) => of(signedSplit(note)).toString());
-    await this.em.query(
+    await write(
+      this.em,
       `UPDATE billed_lease l SET charge_micros = l.charge_micros + n.charge, fee_micros = l.fee_micros + n.fee,
          provider_micros = l.provider_micros + n.provider, written_off_micros = l.written_off_micros + n.written_off
        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS n (lease_id, charge, fee, provider, written_off)

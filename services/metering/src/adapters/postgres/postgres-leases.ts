@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { LeaseRow, Leases } from '../../application/ports';
 import { toLease, type LeaseDbRow } from './rows';
@@ -7,13 +8,14 @@ export class PostgresLeases implements Leases {
 
   async lock(leaseId: string): Promise<LeaseRow | undefined> {
     // A lease that has no row yet cannot be locked by its row: ticks and news of it would pass each other.
-    await this.em.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [leaseId]);
+    await write(this.em, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [leaseId]);
     const [row]: LeaseDbRow[] = await this.em.query(`SELECT * FROM lease WHERE lease_id = $1`, [leaseId]);
     return row && toLease(row);
   }
 
   async save(lease: LeaseRow): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO lease (lease_id, lease_token, node_id, organisation_id, provider_organisation_id, job_id, gpu_milli, mscu, start_time,
          expire_time, end_time, lost, gpu_model_id, end_heard_time)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
@@ -44,7 +46,8 @@ export class PostgresLeases implements Leases {
       [nodeId],
     );
     if (rated.length === 0) return;
-    await this.em.query(
+    await write(
+      this.em,
       `UPDATE usage_window w SET mscu_ms = w.billable_ms * l.mscu * l.gpu_milli / 1000
        FROM lease l WHERE l.lease_id = w.lease_id AND l.lease_id = ANY($1::uuid[])`,
       [rated.map((row) => row.lease_id)],
@@ -52,7 +55,7 @@ export class PostgresLeases implements Leases {
   }
 
   async schedule(leaseId: string, dueMs: number | undefined): Promise<void> {
-    await this.em.query(`UPDATE lease SET due_time = $2 WHERE lease_id = $1`, [leaseId, timeOf(dueMs)]);
+    await write(this.em, `UPDATE lease SET due_time = $2 WHERE lease_id = $1`, [leaseId, timeOf(dueMs)]);
   }
 
   async due(nowMs: number, limit: number): Promise<string[]> {

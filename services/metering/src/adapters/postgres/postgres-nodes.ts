@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Nodes, SignedBlock } from '../../application/ports';
 
@@ -28,22 +29,24 @@ export class PostgresNodes implements Nodes {
   }
 
   async saveKey(nodeId: string, generation: number, publicKey: Uint8Array): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO node_key (node_id, generation, public_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
       [nodeId, generation, Buffer.from(publicKey)],
     );
   }
 
   async revoke(nodeId: string, timeMs: number): Promise<void> {
-    await this.em.query(`UPDATE node_key SET revoke_time = $2 WHERE node_id = $1 AND revoke_time IS NULL`, [
+    await write(this.em, `UPDATE node_key SET revoke_time = $2 WHERE node_id = $1 AND revoke_time IS NULL`, [
       nodeId,
       new Date(timeMs),
     ]);
   }
 
   async saveRatings(nodeId: string, mscuByGpuModel: Readonly<Record<string, number>>): Promise<void> {
-    await this.em.query(`SELECT pg_advisory_xact_lock(${RATINGS_OF})`, [nodeId]);
-    await this.em.query(
+    await write(this.em, `SELECT pg_advisory_xact_lock(${RATINGS_OF})`, [nodeId]);
+    await write(
+      this.em,
       `INSERT INTO node_rating (node_id, gpu_model_id, mscu)
        SELECT $1, model, mscu FROM unnest($2::text[], $3::int[]) AS rating (model, mscu)
        ON CONFLICT (node_id, gpu_model_id) DO UPDATE SET mscu = excluded.mscu`,
@@ -52,7 +55,7 @@ export class PostgresNodes implements Nodes {
   }
 
   async rating(nodeId: string, gpuModelId: string): Promise<number> {
-    await this.em.query(`SELECT pg_advisory_xact_lock_shared(${RATINGS_OF})`, [nodeId]);
+    await write(this.em, `SELECT pg_advisory_xact_lock_shared(${RATINGS_OF})`, [nodeId]);
     const [row]: { mscu: number }[] = await this.em.query(
       `SELECT mscu FROM node_rating WHERE node_id = $1 AND gpu_model_id = $2`,
       [nodeId, gpuModelId],
@@ -61,7 +64,8 @@ export class PostgresNodes implements Nodes {
   }
 
   async park({ nodeId, generation, block, signature, receiveMs }: SignedBlock): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO parked_block (block_sha256, node_id, generation, block, signature, receive_time)
        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
       [sha256(block, signature), nodeId, generation, Buffer.from(block), Buffer.from(signature), new Date(receiveMs)],

@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Ticks } from '../../application/ports';
 import type { Tick, TickRefusal } from '../../domain/tick';
@@ -47,7 +48,8 @@ export class PostgresTicks implements Ticks {
   async refuse(tick: Tick, reason: TickRefusal): Promise<void> {
     // A reused place belongs to the tick that had it first.
     if (reason !== 'SEQUENCE_REUSED') await this.mark(tick, 'refused');
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO refused_tick (node_id, boot_id, sequence, lease_id, lease_token, cumulative_ms, reason, receive_time)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
       [
@@ -87,7 +89,8 @@ export class PostgresTicks implements Ticks {
   }
 
   private async mark(tick: Tick, state: 'accepted' | 'refused'): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `UPDATE tick SET state = $4 WHERE node_id = $1 AND boot_id = $2 AND sequence = $3 AND state <> 'refused' AND lease_id = $5`,
       [...placeOf(tick), state, tick.leaseId],
     );

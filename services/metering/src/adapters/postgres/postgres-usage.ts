@@ -1,4 +1,5 @@
 import { appendEvent } from '@daya/messaging';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Usage } from '../../application/ports';
 import type { Lease } from '../../domain/lease';
@@ -20,7 +21,8 @@ export class PostgresUsage implements Usage {
 
   async record(record: UsageRecord): Promise<void> {
     const { lease, window } = record;
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO usage_window (lease_id, window_start, window_end, version, usage_id, scheduler_ms, agent_ms, billable_ms,
          agent_cumulative_ms, billable_cumulative_ms, mscu_ms, final, estimated)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -46,7 +48,7 @@ export class PostgresUsage implements Usage {
   }
 
   async withdrawDispute(leaseId: string): Promise<void> {
-    await this.em.query(`DELETE FROM discrepancy WHERE lease_id = $1`, [leaseId]);
+    await write(this.em, `DELETE FROM discrepancy WHERE lease_id = $1`, [leaseId]);
   }
 
   async dispute(lease: Lease, schedulerMs: bigint, agentMs: bigint, chargedMs: bigint): Promise<void> {

@@ -1,5 +1,5 @@
 import { DomainError } from '@daya/kernel';
-import { constraintError } from '@daya/postgres';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Fleet } from '../../application/ports';
 import type { CertificateId, NodeCertificate } from '../../domain/certificate';
@@ -16,9 +16,7 @@ export class PostgresFleet implements Fleet {
   async addProvider(provider: Provider): Promise<void> {
     const taken = (): DomainError =>
       new DomainError('already-exists', 'PROVIDER_EXISTS', 'the organisation is a provider already');
-    await PROVIDERS.insert(this.em, provider).catch((error: unknown) => {
-      throw constraintError(error, { provider_organisation: taken });
-    });
+    await PROVIDERS.insert(this.em, provider, { provider_organisation: taken });
   }
 
   provider(providerId: string): Promise<Provider | undefined> {
@@ -89,13 +87,15 @@ export class PostgresFleet implements Fleet {
   async bindGpus(nodeId: string, gpus: readonly Gpu[]): Promise<void> {
     const wanted = [...gpus].sort((left, right) => (left.uuid < right.uuid ? -1 : 1));
     const arrays = [wanted.map(({ uuid }) => uuid), wanted.map(({ serial }) => serial)];
-    await this.em.query(
+    await write(
+      this.em,
       `DELETE FROM gpu_binding b WHERE node_id = $1
        AND NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::text[]) AS w (uuid, serial) WHERE w.uuid = b.uuid AND w.serial = b.serial)`,
       [nodeId, ...arrays],
     );
     if (wanted.length === 0) return;
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO gpu_binding (node_id, uuid, serial) SELECT $1, uuid, serial FROM unnest($2::text[], $3::text[]) AS w (uuid, serial)
        ORDER BY uuid ON CONFLICT DO NOTHING`,
       [nodeId, ...arrays],
@@ -121,7 +121,7 @@ export class PostgresFleet implements Fleet {
 
   async markForAnnouncement(gpuModelId: string): Promise<void> {
     const holds = JSON.stringify({ gpus: [{ gpuModelId }] });
-    await this.em.query(`UPDATE node SET announce = true WHERE inventory @> $1::jsonb AND revoke_time IS NULL`, [
+    await write(this.em, `UPDATE node SET announce = true WHERE inventory @> $1::jsonb AND revoke_time IS NULL`, [
       holds,
     ]);
   }
@@ -131,12 +131,13 @@ export class PostgresFleet implements Fleet {
       limit,
     ]);
     const ids = nodes.map(({ nodeId }) => nodeId);
-    if (ids.length > 0) await this.em.query(`UPDATE node SET announce = false WHERE node_id = ANY($1::uuid[])`, [ids]);
+    if (ids.length > 0) await write(this.em, `UPDATE node SET announce = false WHERE node_id = ANY($1::uuid[])`, [ids]);
     return nodes;
   }
 
   async countLease(nodeId: string, providerFault: boolean): Promise<LeaseHistory> {
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO lease_history AS h (node_id, ended_count, provider_fault_count) VALUES ($1, 1, $2)
        ON CONFLICT (node_id) DO UPDATE SET ended_count = h.ended_count + 1, provider_fault_count = h.provider_fault_count + $2`,
       [nodeId, providerFault ? 1 : 0],

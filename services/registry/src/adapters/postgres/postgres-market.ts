@@ -1,5 +1,5 @@
 import { DomainError } from '@daya/kernel';
-import { constraintError } from '@daya/postgres';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Market } from '../../application/ports';
 import type { GpuModel, ScuRating } from '../../domain/gpu-model';
@@ -11,13 +11,13 @@ export class PostgresMarket implements Market {
   constructor(private readonly em: EntityManager) {}
 
   async lockModel(gpuModelId: string): Promise<GpuModel | undefined> {
-    await this.em.query('SELECT 1 FROM gpu_model WHERE gpu_model_id = $1 FOR UPDATE', [gpuModelId]);
+    await write(this.em, 'SELECT 1 FROM gpu_model WHERE gpu_model_id = $1 FOR UPDATE', [gpuModelId]);
     return RATED_MODELS.first(this.em, 'WHERE gpu_model_id = $1', [gpuModelId]);
   }
 
   async addRating(gpuModelId: string, rating: ScuRating, version: bigint): Promise<void> {
     await RATINGS.insert(this.em, { ...rating, gpuModelId });
-    await this.em.query('UPDATE gpu_model SET version = $2 WHERE gpu_model_id = $1', [gpuModelId, version.toString()]);
+    await write(this.em, 'UPDATE gpu_model SET version = $2 WHERE gpu_model_id = $1', [gpuModelId, version.toString()]);
   }
 
   models(gpuModelIds?: readonly string[]): Promise<readonly GpuModel[]> {
@@ -29,9 +29,7 @@ export class PostgresMarket implements Market {
     const metadata = { node_id: offer.nodeId, gpu_model_id: offer.gpuModelId };
     const taken = (): DomainError =>
       new DomainError('already-exists', 'OFFER_EXISTS', 'the node has an open offer of this model', metadata);
-    await OFFERS.insert(this.em, offer).catch((error: unknown) => {
-      throw constraintError(error, { offer_open: taken });
-    });
+    await OFFERS.insert(this.em, offer, { offer_open: taken });
   }
 
   /** Under an organisation's scope a foreign open offer can be read but not locked, so it looks like a missing one. */

@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Tenants } from '../../application/ports';
 import type { Member } from '../../domain/member';
@@ -61,6 +62,6 @@ export class PostgresTenants implements Tenants {
   }
 
   async removeMember(memberId: string): Promise<void> {
-    await this.em.query('DELETE FROM member WHERE member_id = $1', [memberId]);
+    await write(this.em, 'DELETE FROM member WHERE member_id = $1', [memberId]);
   }
 }

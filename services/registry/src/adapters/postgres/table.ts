@@ -1,3 +1,5 @@
+import type { DomainError } from '@daya/kernel';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 
 type Kind = 'plain' | 'bigint' | 'json' | 'optional';
@@ -21,9 +23,10 @@ export class Table<T extends object> {
     this.columns = this.fields.map(([field]) => columnOf(field)).join(', ');
   }
 
-  async insert(em: EntityManager, record: T): Promise<void> {
+  /** Does not wait: a row that is there already fails the transaction, as the refusal named for the constraint. */
+  insert(em: EntityManager, record: T, refusals: Readonly<Record<string, () => DomainError>> = {}): Promise<void> {
     const places = this.fields.map((_, index) => `$${index + 1}`).join(', ');
-    await em.query(`INSERT INTO ${this.name} (${this.columns}) VALUES (${places})`, this.valuesOf(record));
+    return write(em, `INSERT INTO ${this.name} (${this.columns}) VALUES (${places})`, this.valuesOf(record), refusals);
   }
 
   /** Replaces the row of the same key. A missing row is a bug: the caller holds its lock. */

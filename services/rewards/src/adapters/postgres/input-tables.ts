@@ -1,4 +1,5 @@
 import type { PartitionEvent } from '@daya/messaging';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { NodeVersion } from '../../domain/device-facts';
 import type { IncomingCharge, InputChange, OfferVersion } from '../kafka/input-events';
@@ -60,7 +61,8 @@ const insertCharge = (em: EntityManager, charge: IncomingCharge): Promise<void> 
 async function insert(em: EntityManager, table: string, row: Readonly<Record<string, unknown>>): Promise<void> {
   const names = Object.keys(row);
   const places = names.map((_name, index) => `$${index + 1}`);
-  await em.query(
+  await write(
+    em,
     `INSERT INTO ${table} (${names.join(', ')}) VALUES (${places.join(', ')}) ON CONFLICT DO NOTHING`,
     Object.values(row),
   );

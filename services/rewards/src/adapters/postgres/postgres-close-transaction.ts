@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Chain, CloseTransaction, CollectedFacts, Posting, RewardRow } from '../../application/ports';
 import type { ClosedEpoch } from '../../domain/close-epoch';
@@ -52,7 +53,7 @@ export class PostgresCloseTransaction implements CloseTransaction {
   }
 
   private async takeCharges(asset: RewardAsset, epoch: bigint, end: Date): Promise<CollectedFacts['charges']> {
-    await this.em.query(`UPDATE charge SET epoch = $2 WHERE asset = $1 AND epoch IS NULL AND post_time < $3`, [
+    await write(this.em, `UPDATE charge SET epoch = $2 WHERE asset = $1 AND epoch IS NULL AND post_time < $3`, [
       asset,
       epoch.toString(),
       end,
@@ -118,7 +119,7 @@ export class PostgresCloseTransaction implements CloseTransaction {
       amount: row.amount.toString(),
     }));
     await this.insertRows('transfer', 'debit_account text, credit_account text, amount bigint', at, transfers);
-    await this.em.query(`UPDATE reward_chain SET next_epoch = $2::bigint + 1 WHERE asset = $1`, at);
+    await write(this.em, `UPDATE reward_chain SET next_epoch = $2::bigint + 1 WHERE asset = $1`, at);
   }
 
   private async insertEpochRow(
@@ -128,7 +129,8 @@ export class PostgresCloseTransaction implements CloseTransaction {
   ): Promise<void> {
     const previous = (JSON.parse(manifest.text) as { previous_manifest_sha256: string | null })
       .previous_manifest_sha256;
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO epoch (asset, number, start_time, end_time, reserve_at_month_start, ceiling, emission, awarded, unissued, root, manifest_sha256,
          previous_manifest_sha256, top_owner_share_bps, hhi) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
       [
@@ -159,7 +161,8 @@ export class PostgresCloseTransaction implements CloseTransaction {
     rows: readonly object[],
   ): Promise<void> {
     const names = columns.split(', ').map((column) => column.split(' ')[0]);
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO ${table} (asset, number, ${names.join(', ')}) SELECT $1, $2::bigint, r.* FROM jsonb_to_recordset($3::jsonb) AS r(${columns})`,
       [...at, JSON.stringify(rows)],
     );

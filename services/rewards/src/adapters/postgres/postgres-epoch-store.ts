@@ -1,6 +1,6 @@
 import type { IdGenerator } from '@daya/kernel';
 import { appendEvent } from '@daya/messaging';
-import type { ScopedTransactions } from '@daya/postgres';
+import { write, type ScopedTransactions } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import { EpochStore, type Chain, type CloseTransaction } from '../../application/ports';
 import type { PublishedFile } from '../../domain/close-epoch';
@@ -25,7 +25,8 @@ export class PostgresEpochStore extends EpochStore {
     const counting = [genesisTime.toString(), epochSeconds.toString()];
     return this.transactions.run('system', async (em) => {
       for (const asset of REWARD_ASSETS) {
-        await em.query(
+        await write(
+          em,
           `INSERT INTO reward_chain (asset, genesis_time, epoch_seconds, first_epoch, next_epoch) VALUES ($1, $2, $3, $4, $4) ON CONFLICT DO NOTHING`,
           [asset, ...counting, epoch.toString()],
         );
@@ -68,7 +69,8 @@ export class PostgresEpochStore extends EpochStore {
         ['node_version', 'node_id'],
         ['offer_version', 'offer_id'],
       ]) {
-        await em.query(
+        await write(
+          em,
           `DELETE FROM ${table} v WHERE EXISTS
              (SELECT 1 FROM ${table} n WHERE n.${id} = v.${id} AND n.version > v.version AND n.change_time <= ${keptFrom})`,
         );

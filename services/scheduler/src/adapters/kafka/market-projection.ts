@@ -10,6 +10,7 @@ import {
   type Node,
   type Offer,
 } from '@daya/proto/registry';
+import { write } from '@daya/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { MarketState } from '../../application/market-state';
 import type { MarketNode, MarketOffer } from '../../domain/market';
@@ -46,7 +47,8 @@ async function project(event: PartitionEvent, em: EntityManager, state: MarketSt
 
 async function putNode(node: Node, em: EntityManager, state: MarketState): Promise<void> {
   const view = fromProtoNode(node);
-  await em.query(
+  await write(
+    em,
     `INSERT INTO node_view AS v (node_id, provider_id, organisation_id, region, emulated, schedulable, admitted, gpus, cpu_milli, memory_mib,
        scratch_mib, network_allowed, version)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -77,14 +79,15 @@ async function putNode(node: Node, em: EntityManager, state: MarketState): Promi
 
 /** A revoked node takes no work any more; what runs there ends by its own lease. */
 async function revoke(nodeId: string, em: EntityManager, state: MarketState): Promise<void> {
-  await em.query(`UPDATE node_view SET schedulable = false WHERE node_id = $1`, [nodeId]);
+  await write(em, `UPDATE node_view SET schedulable = false WHERE node_id = $1`, [nodeId]);
   const known = state.market.node(nodeId);
   if (known) state.market.putNode({ ...known, schedulable: false });
 }
 
 async function putOffer(offer: Offer, em: EntityManager, state: MarketState): Promise<void> {
   const view = fromProtoOffer(offer);
-  await em.query(
+  await write(
+    em,
     `INSERT INTO offer_view AS v (offer_id, node_id, provider_id, organisation_id, gpu_model_id, price_micros_per_gpu_hour, region, reliability_bps,
        min_rental_seconds, max_rental_seconds, network_allowed, open, emulated, version)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { traceparent } from '@daya/nest';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { SchedulerEvent } from '../../domain/events';
 import { toOutboxRecord } from '../proto-events';
@@ -12,7 +13,8 @@ export class PostgresEvents {
     if (events.length === 0) return;
     const records = events.map(toOutboxRecord);
     const trace = traceparent();
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO outbox (event_id, topic, key, type, payload, aggregate_version, headers)
        SELECT event_id, topic, key, type, payload, aggregate_version, $7::jsonb
        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bigint[])

@@ -1,5 +1,5 @@
 import { DomainError } from '@daya/kernel';
-import { constraintError } from '@daya/postgres';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Jobs, SealedSecrets, StoredProgress } from '../../application/ports';
 import type { Job, Task } from '../../domain/job';
@@ -38,22 +38,18 @@ export class PostgresJobs implements Jobs {
       job.version.toString(),
       holdPending,
     ];
-    try {
-      await this.em.query(
-        `INSERT INTO job (job_id, organisation_id, project_id, state, spec, secrets, quote_id, quote_micros, reason, canary_node_id, create_time, version, hold_pending)
+    await write(
+      this.em,
+      `INSERT INTO job (job_id, organisation_id, project_id, state, spec, secrets, quote_id, quote_micros, reason, canary_node_id, create_time, version, hold_pending)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-        values,
-      );
-    } catch (error) {
-      throw constraintError(error, {
-        job_quote: () => new DomainError('precondition', 'QUOTE_USED', 'another job was submitted under this quote'),
-      });
-    }
+      values,
+      { job_quote: () => new DomainError('precondition', 'QUOTE_USED', 'another job was submitted under this quote') },
+    );
     this.touched.add(job.jobId);
   }
 
   async insertTasks(job: Job, tasks: readonly Task[]): Promise<void> {
-    await this.em.query(INSERT_TASKS_SQL, taskValues(job, tasks));
+    await write(this.em, INSERT_TASKS_SQL, taskValues(job, tasks));
   }
 
   async lock(jobId: string): Promise<Job | undefined> {
@@ -66,7 +62,8 @@ export class PostgresJobs implements Jobs {
 
   async save(jobs: readonly Job[]): Promise<void> {
     if (jobs.length === 0) return;
-    await this.em.query(
+    await write(
+      this.em,
       `UPDATE job j SET state = n.state, reason = n.reason, end_time = n.end_time, version = j.version + 1
        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS n (job_id, state, reason, end_time) WHERE j.job_id = n.job_id`,
       [
@@ -80,7 +77,8 @@ export class PostgresJobs implements Jobs {
   }
 
   async saveFunded(job: Job, tasks: readonly Task[]): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `WITH saved AS (UPDATE job SET hold_pending = false, state = $7, reason = $8, end_time = $9, version = version + 1 WHERE job_id = $1)
        ${INSERT_TASKS_SQL}`,
       [...taskValues(job, tasks), job.state, job.reason, job.endTime ?? null],
@@ -99,7 +97,8 @@ export class PostgresJobs implements Jobs {
   async saveTasks(tasks: readonly Task[]): Promise<void> {
     if (tasks.length === 0) return;
     const column = <T>(of: (task: Task) => T): T[] => tasks.map(of);
-    await this.em.query(
+    await write(
+      this.em,
       `UPDATE task t SET state = n.state, reason = n.reason, failure_count = n.failures, fault_count = n.faults, lost_count = n.losts, used_ms = n.used_ms,
          queue_time = CASE WHEN n.state = 'QUEUED' AND t.state <> 'QUEUED' THEN clock_timestamp() ELSE t.queue_time END
        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::bigint[]) AS n (task_id, state, reason, failures, faults, losts, used_ms)
@@ -141,7 +140,7 @@ export class PostgresJobs implements Jobs {
   }
 
   async settleHold(jobId: string): Promise<void> {
-    await this.em.query(`UPDATE job SET hold_pending = false WHERE job_id = $1`, [jobId]);
+    await write(this.em, `UPDATE job SET hold_pending = false WHERE job_id = $1`, [jobId]);
   }
 }
 

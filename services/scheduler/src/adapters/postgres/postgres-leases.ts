@@ -1,5 +1,5 @@
 import { DomainError } from '@daya/kernel';
-import { constraintError } from '@daya/postgres';
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { Leases, LockedRun, RecordedReport } from '../../application/ports';
 import type { Task } from '../../domain/job';
@@ -57,49 +57,42 @@ export class PostgresLeases implements Leases {
 
   async grant(terms: readonly LeaseTerms[], expireTime: Date): Promise<void> {
     if (terms.length === 0) return;
-    try {
-      // One array parameter per batch: Postgres plans one statement whatever the batch's size.
-      await this.em.query(
-        `WITH granted AS (INSERT INTO lease SELECT * FROM jsonb_populate_recordset(NULL::lease, $1::jsonb) RETURNING *),
+    // One array parameter per batch: Postgres plans one statement whatever the batch's size.
+    await write(
+      this.em,
+      `WITH granted AS (INSERT INTO lease SELECT * FROM jsonb_populate_recordset(NULL::lease, $1::jsonb) RETURNING *),
            gpus AS (INSERT INTO lease_gpu (lease_id, node_id, gpu_uuid) SELECT lease_id, node_id, unnest(gpu_uuids) FROM granted),
            runs AS (INSERT INTO run (lease_id, task_id, run_number, job_id, organisation_id, state)
              SELECT lease_id, task_id, run_number, job_id, organisation_id, 'OFFERED' FROM granted),
            renewals AS (INSERT INTO lease_renewal (lease_id, expire_time) SELECT lease_id, $2 FROM granted),
            tasks AS (UPDATE task t SET state = 'LEASED', reason = '', run_count = t.run_count + 1 FROM granted g WHERE t.task_id = g.task_id)
          UPDATE job SET version = version + 1 WHERE job_id IN (SELECT job_id FROM granted)`,
-        [JSON.stringify(terms.map(toLeaseRow)), expireTime],
-      );
-    } catch (error) {
-      throw constraintError(error, {
-        lease_token_once: fenced,
-        lease_run_once: fenced,
-        lease_task_open: fenced,
-        lease_gpu_open: fenced,
-      });
-    }
+      [JSON.stringify(terms.map(toLeaseRow)), expireTime],
+      { lease_token_once: fenced, lease_run_once: fenced, lease_task_open: fenced, lease_gpu_open: fenced },
+    );
     for (const { jobId } of terms) this.touched.add(jobId);
   }
 
   async lock(leaseIds: readonly string[]): Promise<LockedRun[]> {
     if (leaseIds.length === 0) return [];
-    const jobRows: JobRow[] = await this.em.query(
+    const jobRows: Promise<JobRow[]> = this.em.query(
       `SELECT ${JOB_COLUMNS} FROM job j WHERE j.job_id IN (SELECT job_id FROM run WHERE lease_id = ANY($1::uuid[]))
        ORDER BY j.job_id FOR NO KEY UPDATE`,
       [leaseIds],
     );
-    if (jobRows.length === 0) return [];
-    const jobs = new Map(jobRows.map((row) => [row.job_id, toJob(row)]));
-    const taskRows: TaskRow[] = await this.em.query(
+    const taskRows: Promise<TaskRow[]> = this.em.query(
       `SELECT ${TASK_COLUMNS} FROM task t WHERE t.task_id IN (SELECT task_id FROM run WHERE lease_id = ANY($1::uuid[]))
        ORDER BY t.task_id FOR NO KEY UPDATE`,
       [leaseIds],
     );
-    const tasks = new Map(taskRows.map((row) => [row.task_id, toTask(row)]));
-    const runs: RunRow[] = await this.em.query(
+    const runRows: Promise<RunRow[]> = this.em.query(
       `SELECT ${RUN_COLUMNS} FROM ${RUN_JOINS} WHERE lease_id = ANY($1::uuid[]) ORDER BY lease_id FOR NO KEY UPDATE OF r`,
       [leaseIds],
     );
-    return runs.flatMap((row) => {
+    const locked = await Promise.all([jobRows, taskRows, runRows]);
+    const jobs = new Map(locked[0].map((row) => [row.job_id, toJob(row)]));
+    const tasks = new Map(locked[1].map((row) => [row.task_id, toTask(row)]));
+    return locked[2].flatMap((row) => {
       const job = jobs.get(row.job_id);
       const task = tasks.get(row.task_id);
       return job && task ? [{ run: toRun(row), task, job }] : [];
@@ -118,7 +111,8 @@ export class PostgresLeases implements Leases {
     if (runs.length === 0) return;
     const column = <T>(of: (run: Run) => T): T[] => runs.map(of);
     const ids = column((run) => run.terms.leaseId);
-    await this.em.query(
+    await write(
+      this.em,
       `UPDATE run r SET state = n.state, start_time = n.start_time, exit_code = n.exit_code, reason = n.reason, fault = n.fault, stop_reason = n.stop_reason,
          event_version = n.event_version
        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bigint[])
@@ -140,7 +134,8 @@ export class PostgresLeases implements Leases {
   private async saveEnds(runs: readonly Run[]): Promise<void> {
     if (runs.length === 0) return;
     const column = <T>(of: (run: Run) => T): T[] => runs.map(of);
-    await this.em.query(
+    await write(
+      this.em,
       `WITH n AS (SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[])
            AS n (lease_id, end_time, closed_at, expire_time)),
          gpus AS (UPDATE lease_gpu g SET closed_at = n.closed_at FROM n WHERE g.lease_id = n.lease_id AND n.closed_at IS NOT NULL),
@@ -166,7 +161,8 @@ export class PostgresLeases implements Leases {
   }
 
   async addArtifacts({ terms }: Run, artifacts: readonly Artifact[]): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO artifact (task_id, job_id, organisation_id, run_number, path, bytes, sha256)
        SELECT $1, $2, $3, $4, n.* FROM unnest($5::text[], $6::bigint[], $7::text[]) AS n`,
       [
@@ -209,7 +205,8 @@ export class PostgresLeases implements Leases {
   }
 
   private async saveRenewals(leaseIds: readonly string[], expireTimes: readonly Date[]): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `UPDATE lease_renewal r SET expire_time = greatest(r.expire_time, n.expire_time)
        FROM unnest($1::uuid[], $2::timestamptz[]) AS n (lease_id, expire_time) WHERE r.lease_id = n.lease_id`,
       [leaseIds, expireTimes],

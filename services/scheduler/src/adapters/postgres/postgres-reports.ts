@@ -1,3 +1,4 @@
+import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import { reportKey, type RecordedReport } from '../../application/ports';
 import type { LeaseReport, ReportOutcome } from '../../domain/report';
@@ -18,7 +19,8 @@ export async function seenReports(
 export async function recordReports(em: EntityManager, recorded: readonly RecordedReport[]): Promise<void> {
   if (recorded.length === 0) return;
   const column = <T>(of: (one: RecordedReport) => T): T[] => recorded.map(of);
-  await em.query(
+  await write(
+    em,
     `INSERT INTO lease_report (node_id, report_id, lease_id, lease_token, kind, exit_reason, cumulative_ms, outcome, reason, receive_time)
      SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::timestamptz[])
      ON CONFLICT DO NOTHING`,

@@ -1,5 +1,5 @@
 import type { Scope } from '@daya/kernel';
-import { findAnswer, onceAs, type Codec, type ScopedTransactions } from '@daya/postgres';
+import { findAnswer, onceAs, write, type Codec, type ScopedTransactions } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import {
   Store,
@@ -66,7 +66,8 @@ class PostgresQuotes implements Quotes {
   constructor(private readonly em: EntityManager) {}
 
   async insert(quote: Quote, secrets: SealedSecrets): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO quote (quote_id, organisation_id, project_id, spec, secrets, tasks, priced, create_time, expire_time)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       [
@@ -104,7 +105,8 @@ class PostgresBlobs implements Blobs {
   constructor(private readonly em: EntityManager) {}
 
   async add(organisationId: string, sha256: string, bytes: bigint): Promise<void> {
-    await this.em.query(
+    await write(
+      this.em,
       `INSERT INTO blob (organisation_id, sha256, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
       [organisationId, sha256, bytes.toString()],
     );
