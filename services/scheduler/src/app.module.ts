@@ -18,6 +18,7 @@ import { createDataSources, DataSources, PageTokens, requireSchema, ScopedTransa
 import { BillingServiceService } from '@daya/proto/billing';
 import { OrganisationServiceService, ProviderServiceService } from '@daya/proto/registry';
 import { AesSecretBox } from './adapters/aes-secret-box';
+import { AsyncTraceKeeper } from './adapters/async-trace-keeper';
 import { Background } from './adapters/background';
 import { BullmqDoorbell } from './adapters/bullmq/bullmq-doorbell';
 import { BlobController } from './adapters/grpc/blob.controller';
@@ -54,6 +55,7 @@ import {
   Projects,
   SecretBox,
   Store,
+  TraceKeeper,
 } from './application/ports';
 import { ExplainJob, ReadJobs } from './application/read-jobs';
 import { RenewLeases } from './application/renew-leases';
@@ -74,7 +76,7 @@ const CONNECTIVITY_EVERY_MS = 500;
 const useCases = [
   provide(QuoteMaker, [MarketState, Billing, IdGenerator]),
   provide(GetQuote, [Store, Projects, QuoteMaker, SecretBox]),
-  provide(FundJob, [Store, Billing, MarketState, IdGenerator]),
+  provide(FundJob, [Store, Billing, MarketState, IdGenerator, TraceKeeper]),
   provide(SubmissionReader, [Store, Projects, QuoteMaker, SecretBox]),
   provide(SubmitJob, [Store, SubmissionReader, FundJob, MarketState]),
   provide(SubmitCanary, [Store, MarketState, SecretBox, IdGenerator]),
@@ -138,6 +140,7 @@ const messaging = (config: Config) => [
   ),
   provideWith(Doorbell, (doorbell: BullmqDoorbell) => doorbell, [BullmqDoorbell]),
   provideAs(JobFeed, LocalJobFeed, []),
+  provideAs(TraceKeeper, AsyncTraceKeeper, []),
 ];
 
 const peers = (config: Config) => {

@@ -75,3 +75,19 @@ test('an offer is signed with the scheduler’s identity key and rung once in th
   expect(JSON.parse((await redis.hget(found[0]!, 'data'))!)).toEqual({ leaseIds: [leaseId] });
   redis.disconnect();
 });
+
+test('jobs that arrive at once are all queued and placed, each told of in the trace of its own call', async () => {
+  for (let count = 0; count < 4; count += 1) await market.node();
+  const member = market.customer(100_000_000n);
+  const jobs = await Promise.all(Array.from({ length: 4 }, () => market.submit(member)));
+  const ids = jobs.map(({ jobId }) => jobId);
+  for (const jobId of ids) await market.offered(member, jobId);
+  const { rows } = await market.sql.query<{ trace: string | null }>(
+    `SELECT headers->>'traceparent' AS trace FROM outbox WHERE type LIKE '%.JobQueued' AND key = ANY($1)`,
+    [ids],
+  );
+  expect(rows).toHaveLength(4);
+  const traces = rows.map(({ trace }) => /^00-([0-9a-f]{32})-/.exec(trace ?? '')?.[1]);
+  expect(new Set(traces).size).toBe(4);
+  expect(traces).not.toContain(undefined);
+});

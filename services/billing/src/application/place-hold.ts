@@ -38,11 +38,17 @@ export class PlaceHold {
     const content = [jobId, quote.quoteId, quote.totalMicros, quote.feeBps];
     const key = { scope: organisationId, method: 'PlaceHold', requestId, content };
     const hold = this.holdOf(command);
-    return this.store.transaction('system', (tx) => tx.requests.onceAs(key, hold, () => this.place(tx, hold)));
+    return this.store.transaction('system', async (tx) => {
+      // Both are asked for at once: the job of a repeated request has its hold, so nothing is inserted.
+      const inserting = tx.jobs.insertWithHold(hold);
+      const answering = tx.requests.onceAs(key, hold, async () => this.place(tx, hold, await inserting));
+      const [answer] = await Promise.all([answering, inserting]);
+      return answer;
+    });
   }
 
-  private async place(tx: Transaction, hold: Hold): Promise<void> {
-    if (!(await tx.jobs.insertWithHold(hold))) {
+  private async place(tx: Transaction, hold: Hold, isInserted: boolean): Promise<void> {
+    if (!isInserted) {
       assertPlaceable(await tx.jobs.lock(hold.jobId, hold.payerId), hold.payerId);
       await tx.jobs.saveHold(hold);
     }

@@ -36,8 +36,10 @@ export class RecordLease {
   }
 
   private async learn(tx: Transaction, terms: LeaseTerms, course: LeaseCourse): Promise<void> {
-    const { jobId, isNew } = await tx.leases.lock(terms.leaseId);
-    await tx.jobs.lock(terms.jobId, terms.payerId);
+    const [{ jobId, isNew }] = await Promise.all([
+      tx.leases.lock(terms.leaseId),
+      tx.jobs.lock(terms.jobId, terms.payerId),
+    ]);
     if (jobId === undefined) await tx.leases.saveTerms(terms);
     await tx.leases.saveCourse(terms.leaseId, course);
     // Of a lease that goes on and was never heard of, nothing can wait to be charged.

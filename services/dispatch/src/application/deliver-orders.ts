@@ -41,10 +41,11 @@ export class DeliverOrders {
         this.counters.offer('missed');
         return;
       }
-      // Before the offer: the agent may ask for the image at once.
-      await this.permits.keep(offer.permit);
+      // Begun before the offer: the agent may ask for the image at once, and whoever looks for a permit waits for it.
+      const kept = this.permits.keep(offer.permit);
       this.directory.find(nodeId)?.send({ kind: 'offer', offer: offer.offer });
       this.counters.offer('sent');
+      await kept;
     }
     if (stop !== undefined) {
       this.directory.find(stop.nodeId)?.send({ kind: 'stop', stop });

@@ -33,8 +33,10 @@ export class ForwardReport {
     }
   }
 
-  /** Reports without files reach the desk in the same turn, so those of a lease keep their order. */
+  /** Reports without files wait for the same thing at most, so those of a lease keep their order. */
   private async resultOf(nodeId: string, report: Report, receiveTime: Date): Promise<ReportResult> {
+    // Once the scheduler knows of an answer it gives no permit any more: it must be safe by then.
+    await this.permits.kept(report.leaseId);
     const fault =
       faultOf(report) ?? (report.body?.kind === 'exited' ? await this.artifacts.faultOf(nodeId, report) : undefined);
     if (fault !== undefined) return { outcome: 'REFUSED', reason: fault };

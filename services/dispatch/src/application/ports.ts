@@ -133,8 +133,11 @@ export abstract class ArtifactStore {
 
 /** Permits of leases and what their nodes uploaded, across restarts of this process. */
 export abstract class LeasePermits {
-  /** Keeps the first permit of a lease. */
+  /** Keeps the first permit of a lease; resolves when it would outlive this process. */
   abstract keep(permit: LeasePermit): Promise<void>;
+  /** Resolves, or rejects, with a `keep` that is under way. */
+  abstract kept(leaseId: string): Promise<void>;
+  /** Waits for a `keep` that is under way. */
   abstract find(leaseId: string): Promise<LeasePermit | undefined>;
   abstract end(leaseId: string): Promise<void>;
   /** Throws `exhausted` LEASE_UPLOADS_TOO_MANY. */

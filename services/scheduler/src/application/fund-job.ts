@@ -1,10 +1,9 @@
 import { DomainError, type IdGenerator } from '@daya/kernel';
-import type { SchedulerEvent } from '../domain/events';
 import { newTasks, type Job, type Task } from '../domain/job';
 import type { Quote } from '../domain/quote';
 import { JOB_NEXT, moved } from '../domain/states';
 import type { MarketState } from './market-state';
-import type { Billing, Store, Transaction } from './ports';
+import type { Billing, Store, TraceKeeper, Transaction } from './ports';
 
 /** A job whose money was asked for; the tasks that this very call queued, none when another one had. */
 export interface FundedJob {
@@ -26,6 +25,7 @@ export class FundJob {
     private readonly billing: Billing,
     private readonly state: MarketState,
     private readonly ids: IdGenerator,
+    private readonly traces: TraceKeeper,
   ) {}
 
   /** `known`: the job's quote, where the caller has it at hand. */
@@ -33,6 +33,8 @@ export class FundJob {
     const { priced, tasks: quoted } = known ?? (await this.quoteOf(job));
     const funding = await this.placeHold(job, priced);
     const prices = quoted.map(({ priceMicrosPerGpuHour }) => priceMicrosPerGpuHour);
+    const arrived = funding.held ? await this.arrive(job, prices) : undefined;
+    if (arrived) return arrived;
     const settled = await this.store.transaction({ organisationId: job.organisationId }, (tx) =>
       this.settle(tx, job, funding, prices),
     );
@@ -61,6 +63,19 @@ export class FundJob {
     }
   }
 
+  /** By the writer, which places it in the same transaction; undefined when it did not come to that. */
+  private async arrive(job: Job, prices: readonly bigint[]): Promise<FundedJob | undefined> {
+    const { queued, tasks } = this.queue(job, prices);
+    // The writer serves many calls at once.
+    const announce = this.traces.keep((tx: Transaction) => tx.events.append([{ type: 'job-queued', job: queued }]));
+    return (await this.state.arrive({ job: queued, tasks, announce })) ? { job: queued, tasks } : undefined;
+  }
+
+  private queue(job: Job, prices: readonly bigint[]): { queued: Job; tasks: Task[] } {
+    const queued: Job = { ...job, state: moved(JOB_NEXT, job.state, 'QUEUED'), version: job.version + 1n };
+    return { queued, tasks: newTasks(queued, prices, () => this.ids.next()) };
+  }
+
   private async settle(
     tx: Transaction,
     { jobId }: Job,
@@ -81,11 +96,9 @@ export class FundJob {
       await tx.jobs.saveFunded(rejected, []);
       return { job: rejected, tasks: [], holdPending: false };
     }
-    const queued: Job = { ...job, state: moved(JOB_NEXT, job.state, 'QUEUED'), version: job.version + 1n };
-    const tasks = newTasks(queued, prices, () => this.ids.next());
+    const { queued, tasks } = this.queue(job, prices);
     await tx.jobs.saveFunded(queued, tasks);
-    const event: SchedulerEvent = { type: 'job-queued', job: queued };
-    await tx.events.append([event]);
+    await tx.events.append([{ type: 'job-queued', job: queued }]);
     return { job: queued, tasks, holdPending: false };
   }
 

@@ -4,6 +4,7 @@ import type { Job, Task } from '../domain/job';
 import { isEnded, type Run, type StopReason } from '../domain/lease';
 import { LeaseBook, type LiveLease } from '../domain/lease-book';
 import { Market, type Occupation } from '../domain/market';
+import { Arrivals, type Arrival } from './arrivals';
 import type { LockedRun, OpenLease, Ring, WaitingTask } from './ports';
 
 /** What the one writer of leases keeps in memory. All of it can be read again from the database. */
@@ -15,6 +16,7 @@ export class MarketState {
   tokens = new Map<string, bigint>();
   /** Tasks that wait for a place, oldest first. */
   readonly waiting = new Map<string, WaitingTask>();
+  readonly arrivals = new Arrivals();
   /** Nodes whose connectivity the registry has not been told. */
   readonly unreported = new Set<string>();
   private readonly refusals = new Map<string, number>();
@@ -53,6 +55,7 @@ export class MarketState {
   stepDown(): void {
     this.range = undefined;
     this.onWake = () => undefined;
+    this.arrivals.sendBack();
   }
 
   get isLeading(): boolean {
@@ -64,6 +67,14 @@ export class MarketState {
     if (this.range === undefined)
       throw new DomainError('unavailable', 'NOT_LEADING', 'another scheduler is the writer');
     return this.range;
+  }
+
+  /** Has the writer queue a funded job. False when it is not here or did not: the caller must then do it. */
+  arrive(arrival: Arrival): Promise<boolean> {
+    if (!this.isLeading) return Promise.resolve(false);
+    const isQueued = this.arrivals.bring(arrival);
+    this.wake();
+    return isQueued;
   }
 
   /** Something may be placed now that could not before. */

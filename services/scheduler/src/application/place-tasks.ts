@@ -7,11 +7,13 @@ import type { Occupation } from '../domain/market';
 import { choose, choosePinned, type Choice } from '../domain/placement';
 import { GPU_MILLI } from '../domain/quote';
 import { wantedOf } from '../domain/requirements';
+import type { ArrivingJobs } from './arrivals';
 import type { MarketState } from './market-state';
 import type { Doorbell, Ring, Store, WaitingTask } from './ports';
 
 /** Leases in one transaction. */
 export const PLACEMENTS_MAX = 256;
+const ARRIVALS_MAX = 64;
 
 interface Placed {
   readonly waiting: WaitingTask;
@@ -20,8 +22,8 @@ interface Placed {
 }
 
 /**
- * Gives waiting tasks, oldest first, the cheapest place at or below their quoted price. A batch is one transaction under
- * this writer's range; after the commit, never before, dispatch is rung. Throws `aborted` WRITER_FENCED when another
+ * Queues the jobs that arrive and gives waiting tasks, oldest first, the cheapest place at or below their quoted price. A
+ * batch is one transaction under this writer's range; after the commit, never before, dispatch is rung. Throws `aborted` WRITER_FENCED when another
  * writer was there: the caller steps down.
  */
 export class PlaceTasks {
@@ -37,25 +39,27 @@ export class PlaceTasks {
   /** One batch. Returns whether another may follow at once. */
   async execute(): Promise<boolean> {
     const rangeId = this.state.rangeId;
-    const batch = this.choosePlaces();
-    if (batch.length === 0) return false;
+    const arrivals = this.state.arrivals.take(ARRIVALS_MAX);
+    const batch = this.choosePlaces(arrivals);
+    if (batch.length === 0 && arrivals.list.length === 0) return false;
     try {
-      const rings = await this.commit(batch, rangeId);
+      const rings = await this.commit(batch, arrivals, rangeId);
       void this.doorbell.ring(rings);
     } catch (error) {
       for (const { terms } of batch) this.state.market.release(terms.leaseId);
+      arrivals.answer(new Set());
       throw error;
     }
     return batch.length === PLACEMENTS_MAX;
   }
 
   /** Books places in memory at once, so that no two of a batch get the same GPU. */
-  private choosePlaces(): Placed[] {
+  private choosePlaces(arrivals: ArrivingJobs): Placed[] {
     const { market } = this.state;
     const now = this.state.now();
     const batch: Placed[] = [];
     const hopeless = new Set<string>();
-    for (const waiting of this.state.waiting.values()) {
+    for (const waiting of oldestFirst(this.state.waiting, arrivals)) {
       if (batch.length === PLACEMENTS_MAX) break;
       const { task, job } = waiting;
       const shape = this.shapeOf(waiting);
@@ -124,14 +128,16 @@ export class PlaceTasks {
     return { waiting, terms, occupation: { leaseId, nodeId: node.nodeId, gpuUuids, cpuMilli, memoryMib, scratchMib } };
   }
 
-  private async commit(batch: readonly Placed[], rangeId: bigint): Promise<Ring[]> {
+  private async commit(batch: readonly Placed[], arrivals: ArrivingJobs, rangeId: bigint): Promise<Ring[]> {
     const now = this.state.now();
     const expireTime = new Date(now.getTime() + this.state.timers.leaseTtlMs);
-    const granted = await this.store.transaction('system', async (tx) => {
-      const [, stillWaiting] = await Promise.all([
+    const { queued, granted } = await this.store.transaction('system', async (tx) => {
+      const [, queued, stillWaiting] = await Promise.all([
         tx.leases.requireRange(rangeId),
+        tx.jobs.queueFunded(arrivals.list),
         tx.leases.lockQueued(batch.map(({ waiting }) => waiting.task)),
       ]);
+      for (const { job, announce } of arrivals.list) if (queued.has(job.jobId)) await announce(tx);
       const placed = batch.filter(({ waiting }) => stillWaiting.has(waiting.task.taskId));
       await tx.leases.grant(
         placed.map(({ terms }) => terms),
@@ -144,8 +150,10 @@ export class PlaceTasks {
           version: 1n,
         })),
       );
-      return new Set(placed);
+      return { queued, granted: new Set(placed) };
     });
+    for (const { job, tasks } of arrivals.list) if (queued.has(job.jobId)) this.state.addWaiting(job, tasks);
+    arrivals.answer(queued);
     return batch.flatMap((placed) => this.remember(placed, granted.has(placed), expireTime));
   }
 
@@ -160,6 +168,11 @@ export class PlaceTasks {
     this.state.waiting.delete(taskId);
     return [this.state.ringOf(this.state.granted(newRun(terms, expireTime), occupation))];
   }
+}
+
+function* oldestFirst(waiting: ReadonlyMap<string, WaitingTask>, arrivals: ArrivingJobs): Iterable<WaitingTask> {
+  yield* waiting.values();
+  yield* arrivals.waiting;
 }
 
 const newRun = (terms: LeaseTerms, expireTime: Date): Run => ({

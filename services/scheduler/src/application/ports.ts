@@ -61,6 +61,8 @@ export interface Jobs {
   save(jobs: readonly Job[]): Promise<void>;
   /** As `save`, for a job about whose money billing has answered; with its tasks when it waits for places now. */
   saveFunded(job: Job, tasks: readonly Task[]): Promise<void>;
+  /** Queues those that are FUNDING still, at the version before the given one, with their tasks; returns the ids of their jobs. */
+  queueFunded(funded: readonly { readonly job: Job; readonly tasks: readonly Task[] }[]): Promise<Set<string>>;
   lockTasks(jobId: string): Promise<Task[]>;
   saveTasks(tasks: readonly Task[]): Promise<void>;
   /** How far these jobs are, as their tasks and runs are stored. */
@@ -234,6 +236,11 @@ export interface Ring {
 export abstract class Doorbell {
   /** Wakes dispatch for these leases. Never throws: what is lost is rung again by the sweep. */
   abstract ring(rings: readonly Ring[]): Promise<void>;
+}
+
+export abstract class TraceKeeper {
+  /** The same work, for somebody else to run: what it tells of belongs to the trace of this call. */
+  abstract keep<A extends unknown[], R>(work: (...given: A) => R): (...given: A) => R;
 }
 
 export abstract class JobFeed {

@@ -16,7 +16,7 @@ export class PostgresLeases implements Leases {
       `SELECT job_id FROM billed_lease WHERE lease_id = $1`,
       [leaseId],
     );
-    if (row === undefined) await this.em.query(`INSERT INTO billed_lease (lease_id) VALUES ($1)`, [leaseId]);
+    if (row === undefined) await write(this.em, `INSERT INTO billed_lease (lease_id) VALUES ($1)`, [leaseId]);
     return { jobId: row?.job_id ?? undefined, isNew: row === undefined };
   }
 

@@ -39,7 +39,7 @@ export class PostgresLedger implements Ledger {
   async available(account: Account, transfers: readonly Transfer[]): Promise<bigint> {
     const ids = await this.accountIds([account, ...transfers.flatMap(({ debit, credit }) => [debit, credit])]);
     const movements = movementsOf(transfers, ids);
-    await this.lock([movements.map((m) => m.accountId), movements.map((m) => m.lane)]);
+    await this.lock(movements);
     const [row]: { available: string | null }[] = await this.em.query(
       `SELECT sum(posted - held) AS available FROM ledger_balance WHERE account_id = $1`,
       [idOf(ids, account)],
@@ -129,51 +129,56 @@ export class PostgresLedger implements Ledger {
 
   /** Locks every balance in one global order, then moves all of them in one statement whose WHERE is the floor test. */
   private async move(movements: readonly Movement[]): Promise<void> {
-    const keys = [movements.map((m) => m.accountId), movements.map((m) => m.lane)];
     // One balance alone cannot be locked in a wrong order.
-    if (movements.length === 1 && (await this.update(movements, keys)).size === 1) return;
-    if ((await this.lock(keys)) < movements.length) {
-      await this.open(keys);
-      await this.lock(keys);
-    }
-    const moved = await this.update(movements, keys);
-    const short = movements.find(({ accountId, lane }) => !moved.has(`${accountId}/${lane}`));
+    if (movements.length > 1) await this.lock(movements);
+    const stuck = await this.update(movements);
+    if (stuck.length === 0) return;
+    await this.open(stuck);
+    const [short] = await this.update(stuck);
     if (short === undefined) return;
     const message = 'the account does not have that much available';
     throw new DomainError('precondition', 'INSUFFICIENT_FUNDS', message, { account: short.code });
   }
 
-  private async lock(keys: readonly unknown[][]): Promise<number> {
-    const rows: unknown[] = await this.em.query(
+  private async lock(movements: readonly Movement[]): Promise<void> {
+    await write(
+      this.em,
       `SELECT 1 FROM ledger_balance b JOIN unnest($1::bigint[], $2::smallint[]) AS k (account_id, lane) USING (account_id, lane)
        ORDER BY b.account_id, b.lane FOR UPDATE OF b`,
-      [...keys],
+      keysOf(movements),
     );
-    return rows.length;
   }
 
-  private async open(keys: readonly unknown[][]): Promise<void> {
+  /** Balances come into being with their first movement. */
+  private async open(movements: readonly Movement[]): Promise<void> {
     await write(
       this.em,
       `INSERT INTO ledger_balance (account_id, lane, owner_id, floor)
        SELECT a.id, k.lane, a.owner_id, a.floor FROM unnest($1::bigint[], $2::smallint[]) AS k (account_id, lane)
        JOIN ledger_account a ON a.id = k.account_id ORDER BY a.id, k.lane ON CONFLICT DO NOTHING`,
-      [...keys],
+      keysOf(movements),
     );
   }
 
-  private async update(movements: readonly Movement[], keys: readonly unknown[][]): Promise<Set<string>> {
+  /** Returns what did not move: the balance is not there, or would fall below its floor. */
+  private async update(movements: readonly Movement[]): Promise<Movement[]> {
     const [rows]: [{ account_id: string; lane: number }[], number] = await this.em.query(
       `UPDATE ledger_balance b SET posted = b.posted + m.posted, held = b.held + m.held, version = b.version + 1
        FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[]) AS m (account_id, lane, posted, held)
        WHERE b.account_id = m.account_id AND b.lane = m.lane
          AND (b.floor IS NULL OR b.posted + m.posted - b.held - m.held >= b.floor)
        RETURNING b.account_id, b.lane`,
-      [...keys, movements.map((m) => m.posted.toString()), movements.map((m) => m.held.toString())],
+      [...keysOf(movements), movements.map((m) => m.posted.toString()), movements.map((m) => m.held.toString())],
     );
-    return new Set(rows.map((row) => `${row.account_id}/${row.lane}`));
+    const moved = new Set(rows.map((row) => `${row.account_id}/${row.lane}`));
+    return movements.filter(({ accountId, lane }) => !moved.has(`${accountId}/${lane}`));
   }
 }
+
+const keysOf = (movements: readonly Movement[]): unknown[][] => [
+  movements.map((m) => m.accountId),
+  movements.map((m) => m.lane),
+];
 
 function idIn(known: ReadonlyMap<string, string>, name: string): [string, string][] {
   const id = known.get(name);

@@ -13,17 +13,29 @@ const CACHED_MAX = 20_000;
 /** permits/<two digits>/<lease>.json and, beside it, the hashes that the lease uploaded, one a line. */
 export class PermitFolder extends LeasePermits {
   private readonly cache = new LruMap<LeasePermit>(CACHED_MAX);
+  private readonly keeping = new Map<string, Promise<void>>();
 
   constructor(private readonly folder: string) {
     super();
   }
 
-  override async keep(permit: LeasePermit): Promise<void> {
+  override keep(permit: LeasePermit): Promise<void> {
+    const { leaseId } = permit;
+    const underWay = this.keeping.get(leaseId);
+    if (underWay !== undefined) return underWay;
     // The file is not looked for: a lease is offered before it can end, so what may be there is the same permit.
-    if (this.cache.get(permit.leaseId) === undefined) await this.write(permit);
+    if (this.cache.get(leaseId) !== undefined) return Promise.resolve();
+    const kept = this.write(permit).finally(() => this.keeping.delete(leaseId));
+    this.keeping.set(leaseId, kept);
+    return kept;
+  }
+
+  override kept(leaseId: string): Promise<void> {
+    return this.keeping.get(leaseId) ?? Promise.resolve();
   }
 
   override async find(leaseId: string): Promise<LeasePermit | undefined> {
+    await this.kept(leaseId);
     const cached = this.cache.get(leaseId);
     if (cached !== undefined) return cached;
     const text = await readIfThere(this.pathOf(leaseId, 'json'));

@@ -86,6 +86,34 @@ export class PostgresJobs implements Jobs {
     this.touched.add(job.jobId);
   }
 
+  async queueFunded(funded: readonly { readonly job: Job; readonly tasks: readonly Task[] }[]): Promise<Set<string>> {
+    if (funded.length === 0) return new Set();
+    const jobs = funded.map(({ job }) => job);
+    const tasks = funded.flatMap((each) => each.tasks);
+    const column = <T>(of: (task: Task) => T): T[] => tasks.map(of);
+    const rows: { job_id: string }[] = await this.em.query(
+      `WITH funded AS MATERIALIZED (
+         SELECT j.job_id, j.organisation_id FROM job j JOIN unnest($1::uuid[], $2::bigint[]) AS n (job_id, version) USING (job_id)
+         WHERE j.state = 'FUNDING' AND j.version = n.version ORDER BY j.job_id FOR NO KEY UPDATE OF j),
+       saved AS (UPDATE job j SET hold_pending = false, state = 'QUEUED', version = j.version + 1 FROM funded f WHERE j.job_id = f.job_id),
+       tasks AS (INSERT INTO task ${TASK_FIELDS}
+         SELECT n.task_id, f.job_id, f.organisation_id, n.task_index, n.state, '', n.price, 0, 0, 0, 0, 0, clock_timestamp()
+         FROM unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::bigint[]) AS n (task_id, job_id, task_index, state, price) JOIN funded f USING (job_id))
+       SELECT job_id FROM funded`,
+      [
+        jobs.map((job) => job.jobId),
+        jobs.map((job) => (job.version - 1n).toString()),
+        column((t) => t.taskId),
+        column((t) => t.jobId),
+        column((t) => t.taskIndex),
+        column((t) => t.state),
+        column((t) => t.priceMicrosMax.toString()),
+      ],
+    );
+    for (const row of rows) this.touched.add(row.job_id);
+    return new Set(rows.map((row) => row.job_id));
+  }
+
   async lockTasks(jobId: string): Promise<Task[]> {
     const rows: TaskRow[] = await this.em.query(
       `SELECT ${TASK_COLUMNS} FROM task t WHERE t.job_id = $1 ORDER BY t.task_id FOR NO KEY UPDATE`,
@@ -144,8 +172,9 @@ export class PostgresJobs implements Jobs {
   }
 }
 
-const INSERT_TASKS_SQL = `INSERT INTO task
-  (task_id, job_id, organisation_id, task_index, state, reason, price_micros_max, run_count, failure_count, fault_count, lost_count, used_ms, queue_time)
+const TASK_FIELDS = `(task_id, job_id, organisation_id, task_index, state, reason, price_micros_max, run_count, failure_count, fault_count, lost_count, used_ms, queue_time)`;
+
+const INSERT_TASKS_SQL = `INSERT INTO task ${TASK_FIELDS}
   SELECT task_id, $1, $2, task_index, state, '', price, 0, 0, 0, 0, 0, clock_timestamp()
   FROM unnest($3::uuid[], $4::int[], $5::text[], $6::bigint[]) AS n (task_id, task_index, state, price)`;
 

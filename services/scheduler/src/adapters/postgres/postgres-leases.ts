@@ -41,6 +41,7 @@ export class PostgresLeases implements Leases {
   }
 
   async lockQueued(tasks: readonly Pick<Task, 'taskId' | 'jobId' | 'runCount'>[]): Promise<Set<string>> {
+    if (tasks.length === 0) return new Set();
     // A task is locked only once its job is, and what has changed meanwhile is looked at again.
     const rows: { task_id: string }[] = await this.em.query(
       `WITH jobs AS MATERIALIZED (SELECT job_id FROM job WHERE job_id = ANY($3::uuid[]) ORDER BY job_id FOR NO KEY UPDATE)
