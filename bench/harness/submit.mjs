@@ -37,7 +37,12 @@ export async function run({ runDir, infra, log, onStop, settings: changed = {} }
     infra,
     timerScale: 1,
     canary: CANARY,
-    extra: { '*': { LOG_LEVEL: 'warn' }, dispatch: { ENROL_BURST: '2000', ENROL_PER_MINUTE: '60000' } },
+    extra: {
+      '*': { LOG_LEVEL: 'warn' },
+      dispatch: { ENROL_BURST: '2000', ENROL_PER_MINUTE: '60000' },
+      // Timers as in production, so epochs too: the demo's ten seconds would close them all the time.
+      rewards: { EPOCH_SECONDS: '3600', EPOCH_GRACE_SECONDS: '600' },
+    },
     log,
   });
   onStop(() => platform.stop());
@@ -107,6 +112,6 @@ const METHOD = [
 
 const PEERS = {
   services:
-    'one process each, NODE_ENV=production, LOG_LEVEL warn, TIMER_SCALE 1 (heartbeat 10 s), 8 dispatch queues; dispatch with ENROL_BURST 2000 and ENROL_PER_MINUTE 60000, so that 1,000 agents can enrol at once',
+    'one process each, NODE_ENV=production, LOG_LEVEL warn, TIMER_SCALE 1 (heartbeat 10 s), epochs of an hour, 8 dispatch queues; dispatch with ENROL_BURST 2000 and ENROL_PER_MINUTE 60000, so that 1,000 agents can enrol at once',
   servers: 'Postgres, Redis and Kafka of this machine, started for this bench, flushing to disk',
 };

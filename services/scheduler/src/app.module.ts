@@ -83,7 +83,7 @@ const useCases = [
   provide(CancelJob, [Store, MarketState, Doorbell]),
   provide(ReadJobs, [JobQueries, JobFeed]),
   provide(ExplainJob, [ReadJobs, MarketState]),
-  provide(GetLeaseOffers, [JobQueries, SecretBox]),
+  provide(GetLeaseOffers, [JobQueries, SecretBox, MarketState]),
   provide(ReportLeases, [Store, MarketState]),
   provide(RenewLeases, [Store, MarketState]),
   provide(RegisterBlob, [Store]),

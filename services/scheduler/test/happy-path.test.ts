@@ -27,6 +27,9 @@ test('a job is quoted, funded, leased, run and finished, and every step is told 
     secrets: [{ name: 'TOKEN', value: 'hush' }],
     maxRunSeconds: 60,
   });
+  // The first was made of what the writer had at hand, this one comes from the database.
+  const { offers } = await market.leases.getLeaseOffers({ leaseIds: [offer.leaseId] });
+  expect(offers.map((one) => LeaseOffer.decode(one.offer))).toEqual([offer]);
   await market.run(offer);
   expect(await market.job(member, job.jobId)).toMatchObject({
     state: 'JOB_STATE_RUNNING',

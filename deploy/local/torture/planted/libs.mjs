@@ -18,8 +18,8 @@ export const LIBS = [
     id: 'idempotency-outside-transaction',
     promise: 'a request id is used up only together with its effect',
     file: 'libs/postgres/src/request-table.ts',
-    old: `  const inserted: unknown[] = await em.query(\n`,
-    new: `  const inserted: unknown[] = await em.connection.query(\n`,
+    old: `  const inserted: unknown[] = await em.query(`,
+    new: `  const inserted: unknown[] = await em.connection.query(`,
     tests: once,
   },
   {

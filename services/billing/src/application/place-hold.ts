@@ -1,6 +1,6 @@
 import { DomainError, notFound, refuseInvalid, type Clock } from '@daya/kernel';
 import { placement, type Hold } from '../domain/hold';
-import type { BilledJob, QuoteSigner, SignedQuote, Store, Transaction } from './ports';
+import type { BilledJob, QuoteSigner, RequestKey, SignedQuote, Store, Transaction } from './ports';
 
 /** Quotes, and so holds and charges, are in dollars. */
 export const HOLD_ASSET = 'USD';
@@ -38,20 +38,31 @@ export class PlaceHold {
     const content = [jobId, quote.quoteId, quote.totalMicros, quote.feeBps];
     const key = { scope: organisationId, method: 'PlaceHold', requestId, content };
     const hold = this.holdOf(command);
-    return this.store.transaction('system', async (tx) => {
-      // Both are asked for at once: the job of a repeated request has its hold, so nothing is inserted.
-      const inserting = tx.jobs.insertWithHold(hold);
-      const answering = tx.requests.onceAs(key, hold, async () => this.place(tx, hold, await inserting));
-      const [answer] = await Promise.all([answering, inserting]);
-      return answer;
-    });
+    return this.store
+      .transaction('system', (tx) => this.placeFirst(tx, key, hold))
+      .catch((error: unknown) => {
+        if (!isKnown(error)) throw error;
+        return this.store.transaction('system', (tx) =>
+          tx.requests.onceAs(key, hold, () => this.placeOnKnown(tx, hold)),
+        );
+      });
   }
 
-  private async place(tx: Transaction, hold: Hold, isInserted: boolean): Promise<void> {
-    if (!isInserted) {
-      assertPlaceable(await tx.jobs.lock(hold.jobId, hold.payerId), hold.payerId);
-      await tx.jobs.saveHold(hold);
-    }
+  /** In one go: nearly every hold is the first that anybody hears of its job. */
+  private async placeFirst(tx: Transaction, key: RequestKey, hold: Hold): Promise<Hold> {
+    await tx.requests.claim(key, hold);
+    await tx.jobs.insertWithHold(hold);
+    await this.post(tx, hold);
+    return hold;
+  }
+
+  private async placeOnKnown(tx: Transaction, hold: Hold): Promise<void> {
+    assertPlaceable(await tx.jobs.lock(hold.jobId, hold.payerId), hold.payerId);
+    await tx.jobs.saveHold(hold);
+    await this.post(tx, hold);
+  }
+
+  private async post(tx: Transaction, hold: Hold): Promise<void> {
     await tx.events.append([{ type: 'hold-placed', hold }]);
     await tx.ledger.post(placement(hold));
   }
@@ -69,6 +80,10 @@ export class PlaceHold {
     };
   }
 }
+
+/** The request or the job is not new: its answer, or what is known of it, decides. */
+const isKnown = (error: unknown): boolean =>
+  error instanceof DomainError && ['REQUEST_KNOWN', 'JOB_KNOWN'].includes(error.reason);
 
 function assertPlaceable({ jobId, payerId, hold, finished }: BilledJob, organisationId: string): void {
   if (payerId !== '' && payerId !== organisationId) throw notFound('job', jobId);

@@ -34,6 +34,8 @@ export interface RequestKey {
 }
 
 export interface Requests {
+  /** The short way for a request that is nearly always new: fails the transaction with `aborted` REQUEST_KNOWN when it is not. */
+  claim<T>(key: RequestKey, answer: T): Promise<void>;
   /** Runs `work` once per request id and gives every repetition the first answer. Throws `already-exists` REQUEST_ID_REUSED. */
   once<T>(key: RequestKey, work: () => Promise<T>): Promise<T>;
   /** As `once`, where the answer is known before the work. */
@@ -76,8 +78,8 @@ export interface BilledJob {
 export interface Jobs {
   /** Locks a job, also one never heard of. `payerId` is stored when the job is new. */
   lock(jobId: string, payerId: string | undefined): Promise<BilledJob>;
-  /** Stores a job of which nothing was heard before, with its hold; false when it is here already. */
-  insertWithHold(hold: Hold): Promise<boolean>;
+  /** Stores a job of which nothing was heard before, with its hold; fails the transaction with `aborted` JOB_KNOWN otherwise. */
+  insertWithHold(hold: Hold): Promise<void>;
   saveHold(hold: Hold): Promise<void>;
   hasStartedLeases(jobId: string): Promise<boolean>;
   finish(jobId: string, startedLeaseIds: readonly string[], finishTime: Date): Promise<void>;

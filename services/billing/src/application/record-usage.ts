@@ -14,8 +14,10 @@ export class RecordUsage {
 
   async execute(tx: Transaction, usage: RecordedUsage): Promise<void> {
     const { jobId } = await tx.leases.lock(usage.leaseId);
-    if (jobId !== undefined) await tx.jobs.lock(jobId, undefined);
-    const isNew = await tx.leases.addUsage(usage);
+    const [, isNew] = await Promise.all([
+      jobId === undefined ? undefined : tx.jobs.lock(jobId, undefined),
+      tx.leases.addUsage(usage),
+    ]);
     if (isNew && jobId !== undefined) await settleJob(tx, this.ids, jobId, this.clock.now());
   }
 }

@@ -38,7 +38,7 @@ export interface Ticks {
   add(tick: Tick): Promise<'added' | 'known' | 'reused'>;
   accept(tick: Tick): Promise<void>;
   refuse(tick: Tick, reason: TickRefusal): Promise<void>;
-  /** Ticks that wait for news of this lease, in order. */
+  /** Ticks that wait for news of this lease, in order, locked. */
   waiting(leaseId: string): Promise<Tick[]>;
   /** Accepted ticks of a lease that were received after a moment. */
   acceptedAfter(leaseId: string, receivedAfterMs: number): Promise<Tick[]>;

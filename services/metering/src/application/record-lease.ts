@@ -22,7 +22,7 @@ export class RecordLease {
   ) {}
 
   async execute(tx: Transaction, { terms: { gpuModelId, ...terms }, ...news }: LeaseNews): Promise<void> {
-    const known = await tx.leases.lock(terms.leaseId);
+    const [known, history] = await this.settle.lock(tx, terms.leaseId);
     const mscu = known?.mscu || (await tx.nodes.rating(terms.nodeId, gpuModelId));
     const lease: LeaseRow = {
       ...terms,
@@ -36,15 +36,15 @@ export class RecordLease {
       lost: news.lost || (known?.lost ?? false),
     };
     await tx.leases.save(lease);
-    await this.settle.settle(tx, lease, known === undefined);
+    await this.settle.settle(tx, lease, history);
   }
 
   /** A renewal: time up to the new expiry may become billable. */
   async extend(tx: Transaction, leaseId: string, expireMs: number): Promise<void> {
-    const known = await tx.leases.lock(leaseId);
+    const [known, history] = await this.settle.lock(tx, leaseId);
     if (known === undefined) return;
     const lease = { ...known, expireMs: Math.max(expireMs, known.expireMs) };
     await tx.leases.save(lease);
-    await this.settle.settle(tx, lease);
+    await this.settle.settle(tx, lease, history);
   }
 }

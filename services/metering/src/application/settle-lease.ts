@@ -1,11 +1,25 @@
 import type { Clock, Timers } from '@daya/kernel';
 import { billableStopMs } from '../domain/lease';
 import { judge, type Tick } from '../domain/tick';
-import { disagree, patienceEndMs, patienceMs, settleWindows, type AgentWord, type UsageWindow } from '../domain/usage';
+import {
+  disagree,
+  heard,
+  patienceEndMs,
+  patienceMs,
+  settleWindows,
+  type AgentWord,
+  type UsageWindow,
+} from '../domain/usage';
 import { recordOf } from '../domain/usage-record';
 import type { LeaseRow, Transaction } from './ports';
 
-const NO_WORD: AgentWord = { counterMs: 0n, watermarkMs: undefined, final: false };
+/** What is stored of a lease beside it. */
+export interface LeaseHistory {
+  /** Ticks that wait for news of the lease, in order. */
+  readonly waiting: readonly Tick[];
+  readonly word: AgentWord;
+  readonly windows: readonly UsageWindow[];
+}
 
 /**
  * Brings one lease up to what is known of it: judges the ticks that waited, closes and corrects windows, announces what
@@ -18,17 +32,26 @@ export class SettleLease {
   ) {}
 
   async execute(tx: Transaction, leaseId: string): Promise<void> {
-    const lease = await tx.leases.lock(leaseId);
-    if (lease !== undefined) await this.settle(tx, lease);
+    const [lease, history] = await this.lock(tx, leaseId);
+    if (lease !== undefined) await this.settle(tx, lease, history);
   }
 
-  /** As `execute`, of a lease that this transaction has locked; one that is new has ticks at most that waited for it. */
-  async settle(tx: Transaction, lease: LeaseRow, isNew = false): Promise<void> {
+  /** Locks a lease and reads what is stored of it, all in one go. */
+  async lock(tx: Transaction, leaseId: string): Promise<[LeaseRow | undefined, LeaseHistory]> {
+    const [lease, waiting, word, windows] = await Promise.all([
+      tx.leases.lock(leaseId),
+      tx.ticks.waiting(leaseId),
+      tx.ticks.word(leaseId),
+      tx.usage.windows(leaseId),
+    ]);
+    return [lease, { waiting, word, windows }];
+  }
+
+  /** As `execute`, of a lease that this transaction has locked. */
+  async settle(tx: Transaction, lease: LeaseRow, history: LeaseHistory): Promise<void> {
     const { leaseId } = lease;
-    const waiting = await tx.ticks.waiting(leaseId);
-    const isBlank = isNew && waiting.length === 0;
-    const word = isBlank ? NO_WORD : await this.hear(tx, lease, waiting);
-    const before = isBlank ? [] : await tx.usage.windows(leaseId);
+    const word = await this.hear(tx, lease, history);
+    const before = history.windows;
     const nowMs = this.clock.now().getTime();
     const after = settleWindows(lease, word, before, nowMs, this.timers);
     for (const [index, window] of after.entries()) {
@@ -40,23 +63,22 @@ export class SettleLease {
   }
 
   /** Judges waiting ticks in order; each accepted one raises the counter that the next is judged against. */
-  private async hear(tx: Transaction, lease: LeaseRow, waiting: readonly Tick[]): Promise<AgentWord> {
+  private async hear(tx: Transaction, lease: LeaseRow, { waiting, word: stored }: LeaseHistory): Promise<AgentWord> {
+    let word = stored;
     if (lease.lost && lease.endMs !== undefined) {
       // They were heard before the news that the lease had ended.
-      for (const tick of await tx.ticks.acceptedAfter(lease.leaseId, lease.endMs))
-        await tx.ticks.refuse(tick, 'LEASE_ENDED');
+      const late = await tx.ticks.acceptedAfter(lease.leaseId, lease.endMs);
+      for (const tick of late) await tx.ticks.refuse(tick, 'LEASE_ENDED');
+      if (late.length > 0) word = await tx.ticks.word(lease.leaseId);
     }
-    const word = await tx.ticks.word(lease.leaseId);
-    if (waiting.length === 0) return word;
-    let { counterMs } = word;
     for (const tick of waiting) {
-      const verdict = judge(tick, lease, counterMs);
+      const verdict = judge(tick, lease, word.counterMs);
       if (verdict.state === 'refused') await tx.ticks.refuse(tick, verdict.reason);
       if (verdict.state !== 'accepted') continue;
-      counterMs = tick.cumulativeMs;
+      word = heard(word, tick);
       await tx.ticks.accept(tick);
     }
-    return tx.ticks.word(lease.leaseId);
+    return word;
   }
 
   private async compare(tx: Transaction, lease: LeaseRow, windows: readonly UsageWindow[]): Promise<void> {

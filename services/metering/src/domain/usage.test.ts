@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import type { Lease } from './lease';
-import { disagree, patienceEndMs, settleWindows, type AgentWord, type UsageWindow } from './usage';
+import type { Tick } from './tick';
+import { disagree, heard, patienceEndMs, settleWindows, type AgentWord, type UsageWindow } from './usage';
 
 const timers = { usageWindowMs: 60_000, usageGraceMs: 30_000, usageEstimateMs: 300_000 };
 const START = 1_000_000;
@@ -98,6 +99,30 @@ test('an end that was heard late gives the agent the whole patience from then on
     const silent = settleWindows(lease, word(20_000, START + 20_000), [], heardMs + patience, timers);
     expect(silent).toMatchObject([{ billableCumulativeMs: 20_000n, final: true, estimated: true }]);
   }
+});
+
+test('the last window of an ended lease waits for the last word, however late the newest tick is', () => {
+  const lease = aLease({ endMs: START + 30_000, endHeardMs: START + 30_000 });
+  const late = word(29_000, START + 30_000 + 2 * timers.usageGraceMs);
+  expect(settleWindows(lease, late, [], START + 100_000, timers)).toEqual([]);
+  const lost = aLease({ endMs: START + 50_000, expireMs: START + 30_000, endHeardMs: START + 50_000 });
+  expect(settleWindows(lost, late, [], START + 100_000, timers)).toEqual([]);
+});
+
+test('what is heard does not depend on the order in which it is', () => {
+  const tick = fc.record({ cumulativeMs: fc.bigInt(0n, 9n), receiveMs: fc.nat(9), final: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(tick, { minLength: 1 }), (ticks) => {
+      const said = (list: typeof ticks): AgentWord =>
+        list.reduce((soFar, each) => heard(soFar, { ...each } as Tick), word(0));
+      expect(said(ticks)).toEqual(said([...ticks].reverse()));
+      expect(said(ticks)).toEqual({
+        counterMs: ticks.map((each) => each.cumulativeMs).reduce((a, b) => (a > b ? a : b)),
+        watermarkMs: Math.max(...ticks.map((each) => each.receiveMs)),
+        final: ticks.some((each) => each.final),
+      });
+    }),
+  );
 });
 
 test('a window that was closed before the late news of the end is not final before the patience is over', () => {

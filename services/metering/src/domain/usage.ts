@@ -1,5 +1,6 @@
 import type { Timers } from '@daya/kernel';
 import { billableStopMs, type Lease } from './lease';
+import type { Tick } from './tick';
 
 /** The second witness: what the agent's accepted ticks of a lease say so far. */
 export interface AgentWord {
@@ -10,6 +11,13 @@ export interface AgentWord {
   /** It said that no further tick follows. */
   readonly final: boolean;
 }
+
+/** What the agent has said once this accepted tick is heard too, in whatever order ticks are. */
+export const heard = (word: AgentWord, tick: Tick): AgentWord => ({
+  counterMs: tick.cumulativeMs > word.counterMs ? tick.cumulativeMs : word.counterMs,
+  watermarkMs: Math.max(word.watermarkMs ?? tick.receiveMs, tick.receiveMs),
+  final: word.final || tick.final,
+});
 
 /**
  * A closed stretch of a lease. Windows tile the billable time without gap or overlap. The `…Cumulative…` fields count from

@@ -15,6 +15,9 @@ const MS_PER_SECOND = 1_000;
  * finds it closed: there is one root. Answers whether it closed one.
  */
 export class CloseEpoch {
+  /** Chains only grow: what is not due yet need not be asked for again. */
+  private readonly notBefore = new Map<RewardAsset, Date>();
+
   constructor(
     private readonly store: EpochStore,
     private readonly positions: InputPositions,
@@ -23,9 +26,12 @@ export class CloseEpoch {
   ) {}
 
   async execute(asset: RewardAsset): Promise<boolean> {
+    const now = this.clock.now();
+    if (now < (this.notBefore.get(asset) ?? now)) return false;
     const { nextEpoch } = await this.store.chain(asset);
     const due = this.dueTime(nextEpoch);
-    if (this.clock.now() < due || !(await this.positions.passed(due))) return false;
+    this.notBefore.set(asset, due);
+    if (now < due || !(await this.positions.passed(due))) return false;
     return this.store.transaction(async (tx) => {
       const chain = await tx.lockChain(asset);
       if (chain.nextEpoch !== nextEpoch) return false;

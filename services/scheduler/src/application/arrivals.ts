@@ -1,11 +1,12 @@
 import type { Job, Task } from '../domain/job';
-import type { Transaction, WaitingTask } from './ports';
+import type { SealedSecrets, Transaction, WaitingTask } from './ports';
 
 /** A job whose money is set aside, on its way into the market. */
 export interface Arrival {
   /** As it will be stored: QUEUED, its version moved on. */
   readonly job: Job;
   readonly tasks: readonly Task[];
+  readonly secrets: SealedSecrets;
   /** Writes its event, in the trace of the call that brought it. */
   readonly announce: (tx: Transaction) => Promise<void>;
 }
@@ -45,8 +46,8 @@ export class ArrivingJobs {
 
   /** Those that may run: a final task waits for the others. */
   get waiting(): readonly WaitingTask[] {
-    return this.list.flatMap(({ job, tasks }) =>
-      tasks.filter(({ state }) => state === 'QUEUED').map((task) => ({ task, job })),
+    return this.list.flatMap(({ job, tasks, secrets }) =>
+      tasks.filter(({ state }) => state === 'QUEUED').map((task) => ({ task, job, sealed: { secrets } })),
     );
   }
 

@@ -3,12 +3,18 @@ import { newTasks, type Job, type Task } from '../domain/job';
 import type { Quote } from '../domain/quote';
 import { JOB_NEXT, moved } from '../domain/states';
 import type { MarketState } from './market-state';
-import type { Billing, Store, TraceKeeper, Transaction } from './ports';
+import type { Billing, SealedSecrets, Store, TraceKeeper, Transaction } from './ports';
 
 /** A job whose money was asked for; the tasks that this very call queued, none when another one had. */
 export interface FundedJob {
   readonly job: Job;
   readonly tasks: readonly Task[];
+}
+
+/** A job's quote and secrets, for who has them at hand. */
+export interface QuotedWork {
+  readonly quote: Quote;
+  readonly secrets: SealedSecrets;
 }
 
 /** What billing said about the money: set aside, or why not. */
@@ -28,12 +34,12 @@ export class FundJob {
     private readonly traces: TraceKeeper,
   ) {}
 
-  /** `known`: the job's quote, where the caller has it at hand. */
-  async execute(job: Job, known?: Quote): Promise<FundedJob> {
-    const { priced, tasks: quoted } = known ?? (await this.quoteOf(job));
+  async execute(job: Job, known?: QuotedWork): Promise<FundedJob> {
+    const work = known ?? (await this.workOf(job));
+    const { priced, tasks: quoted } = work.quote;
     const funding = await this.placeHold(job, priced);
     const prices = quoted.map(({ priceMicrosPerGpuHour }) => priceMicrosPerGpuHour);
-    const arrived = funding.held ? await this.arrive(job, prices) : undefined;
+    const arrived = funding.held ? await this.arrive(job, prices, work.secrets) : undefined;
     if (arrived) return arrived;
     const settled = await this.store.transaction({ organisationId: job.organisationId }, (tx) =>
       this.settle(tx, job, funding, prices),
@@ -46,10 +52,10 @@ export class FundJob {
     return settled;
   }
 
-  private async quoteOf({ jobId, organisationId, quoteId }: Job): Promise<Quote> {
+  private async workOf({ jobId, organisationId, quoteId }: Job): Promise<QuotedWork> {
     const found = await this.store.transaction({ organisationId }, (tx) => tx.quotes.find(quoteId));
     if (!found) throw new Error(`job ${jobId} has no quote`);
-    return found.quote;
+    return found;
   }
 
   private async placeHold(job: Job, priced: Parameters<Billing['placeHold']>[2]): Promise<Funding> {
@@ -64,11 +70,11 @@ export class FundJob {
   }
 
   /** By the writer, which places it in the same transaction; undefined when it did not come to that. */
-  private async arrive(job: Job, prices: readonly bigint[]): Promise<FundedJob | undefined> {
+  private async arrive(job: Job, prices: readonly bigint[], secrets: SealedSecrets): Promise<FundedJob | undefined> {
     const { queued, tasks } = this.queue(job, prices);
     // The writer serves many calls at once.
     const announce = this.traces.keep((tx: Transaction) => tx.events.append([{ type: 'job-queued', job: queued }]));
-    return (await this.state.arrive({ job: queued, tasks, announce })) ? { job: queued, tasks } : undefined;
+    return (await this.state.arrive({ job: queued, tasks, secrets, announce })) ? { job: queued, tasks } : undefined;
   }
 
   private queue(job: Job, prices: readonly bigint[]): { queued: Job; tasks: Task[] } {

@@ -2,6 +2,7 @@ import { refuseInvalid } from '@daya/kernel';
 import { isFinalTask, workOf, type InputArtifact, type JobSpec, type Secret } from '../domain/job-spec';
 import { isEnded, type LeaseTerms } from '../domain/lease';
 import { validateIds } from '../domain/validate-report';
+import type { MarketState } from './market-state';
 import type { JobQueries, OfferFacts, SecretBox } from './ports';
 import type { Stop } from './renew-leases';
 
@@ -27,12 +28,16 @@ export class GetLeaseOffers {
   constructor(
     private readonly queries: JobQueries,
     private readonly box: SecretBox,
+    private readonly state: MarketState,
   ) {}
 
   /** Throws `invalid` for malformed ids or more than 64. */
   async execute(leaseIds: readonly string[]): Promise<{ offers: LeaseOffer[]; stops: Stop[] }> {
     refuseInvalid(validateIds('lease_ids', leaseIds, OFFERS_MAX));
-    const facts = await this.queries.offers(leaseIds);
+    const fresh = leaseIds.flatMap((leaseId) => this.state.takeFresh(leaseId) ?? []);
+    const given = new Set(fresh.map(({ run }) => run.terms.leaseId));
+    const others = leaseIds.filter((leaseId) => !given.has(leaseId));
+    const facts = [...fresh, ...(others.length === 0 ? [] : await this.queries.offers(others))];
     const offers = facts
       .filter(({ run }) => run.state === 'OFFERED' && !run.stopReason)
       .map((one) => this.offerOf(one));

@@ -5,7 +5,8 @@ import { isEnded, type Run, type StopReason } from '../domain/lease';
 import { LeaseBook, type LiveLease } from '../domain/lease-book';
 import { Market, type Occupation } from '../domain/market';
 import { Arrivals, type Arrival } from './arrivals';
-import type { LockedRun, OpenLease, Ring, WaitingTask } from './ports';
+import { FreshOffers } from './fresh-offers';
+import type { LockedRun, OfferFacts, OpenLease, Ring, WaitingTask } from './ports';
 
 /** What the one writer of leases keeps in memory. All of it can be read again from the database. */
 export class MarketState {
@@ -17,6 +18,7 @@ export class MarketState {
   /** Tasks that wait for a place, oldest first. */
   readonly waiting = new Map<string, WaitingTask>();
   readonly arrivals = new Arrivals();
+  readonly freshOffers = new FreshOffers();
   /** Nodes whose connectivity the registry has not been told. */
   readonly unreported = new Set<string>();
   private readonly refusals = new Map<string, number>();
@@ -56,6 +58,7 @@ export class MarketState {
     this.range = undefined;
     this.onWake = () => undefined;
     this.arrivals.sendBack();
+    this.freshOffers.clear();
   }
 
   get isLeading(): boolean {
@@ -126,6 +129,13 @@ export class MarketState {
       if (isEnded(one.run) || expireAtMs <= one.run.expireTime.getTime()) return one;
       return { ...one, run: { ...one.run, expireTime: new Date(expireAtMs) } };
     });
+  }
+
+  /** An offer of this writer that nobody has fetched and that stands; undefined: ask the database. */
+  takeFresh(leaseId: string): OfferFacts | undefined {
+    const facts = this.freshOffers.take(leaseId);
+    const lease = this.book.get(leaseId);
+    return lease?.phase === 'OFFERED' && lease.stopReason === undefined ? facts : undefined;
   }
 
   stop(leaseId: string, reason: StopReason): Ring | undefined {

@@ -166,7 +166,10 @@ export class PlaceTasks {
       return [];
     }
     this.state.waiting.delete(taskId);
-    return [this.state.ringOf(this.state.granted(newRun(terms, expireTime), occupation))];
+    const run = newRun(terms, expireTime);
+    // A final task is never placed on arrival: nothing of the others' work belongs to such an offer.
+    if (waiting.sealed) this.state.freshOffers.add({ run, spec: waiting.job.spec, ...waiting.sealed, earlier: [] });
+    return [this.state.ringOf(this.state.granted(run, occupation))];
   }
 }
 

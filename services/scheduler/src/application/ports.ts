@@ -35,6 +35,11 @@ export interface RequestKey {
 
 export interface Requests {
   /**
+   * The short way for a request that is nearly always new: fails the transaction with `aborted` REQUEST_KNOWN when its id
+   * was used before; `find` in another one then says what was answered.
+   */
+  claim(key: RequestKey, answer: string): Promise<void>;
+  /**
    * Runs `work` once per request id and returns its answer, an id; every repetition gets the first one. Throws
    * `already-exists` REQUEST_ID_REUSED.
    */
@@ -126,6 +131,8 @@ export interface Blobs {
 export interface WaitingTask {
   readonly task: Task;
   readonly job: Job;
+  /** Of a job that has just arrived: its secrets are at hand. */
+  readonly sealed?: { readonly secrets: SealedSecrets };
 }
 
 /** A lease that holds GPUs, as a new writer finds it. */

@@ -1,14 +1,13 @@
 import { DomainError, notFound, refuseInvalid, type Caller, type FoundViolation } from '@daya/kernel';
 import type { Job } from '../domain/job';
 import type { JobSpecInput } from '../domain/job-spec';
-import type { Quote } from '../domain/quote';
 import { validateSpec } from '../domain/validate-spec';
 import { Violations } from '../domain/violations';
 import { contentOf, memberOf, requireRequestId } from './caller';
-import type { FundedJob, FundJob } from './fund-job';
+import type { FundedJob, FundJob, QuotedWork } from './fund-job';
 import type { QuoteMaker } from './get-quote';
 import type { MarketState } from './market-state';
-import type { Projects, RequestKey, SealedSecrets, SecretBox, Store, Transaction } from './ports';
+import type { Projects, RequestKey, SecretBox, Store, Transaction } from './ports';
 
 export interface SubmitJobCommand {
   readonly requestId: string;
@@ -21,7 +20,13 @@ export interface SubmitJobCommand {
 interface Submission {
   readonly organisationId: string;
   readonly key: RequestKey;
-  prepare(tx: Transaction): Promise<{ quote: Quote; secrets: SealedSecrets }>;
+  prepare(tx: Transaction): Promise<QuotedWork>;
+}
+
+interface Submitted {
+  readonly job: Job;
+  /** Undefined when the job was there before. */
+  readonly quoted: QuotedWork | undefined;
 }
 
 /** Turns a submission into quoted work: of a quote from before, or of one made now. */
@@ -51,7 +56,7 @@ export class SubmissionReader {
     if (quote === undefined)
       return { organisationId, key, prepare: () => Promise.reject(new Error('a known request is not prepared')) };
     const sealed = this.box.seal(organisationId, secrets);
-    const prepare = async (tx: Transaction): Promise<{ quote: Quote; secrets: SealedSecrets }> => {
+    const prepare = async (tx: Transaction): Promise<QuotedWork> => {
       await tx.quotes.insert(quote, sealed);
       return { quote, secrets: sealed };
     };
@@ -66,7 +71,7 @@ export class SubmissionReader {
 
   private ofQuote(organisationId: string, command: SubmitJobCommand): Submission {
     const key = keyOf(organisationId, command, contentOf({ projectId: command.projectId, quoteId: command.quoteId }));
-    const prepare = async (tx: Transaction): Promise<{ quote: Quote; secrets: SealedSecrets }> => {
+    const prepare = async (tx: Transaction): Promise<QuotedWork> => {
       const found = await tx.quotes.find(command.quoteId);
       if (!found || (command.projectId !== '' && found.quote.projectId !== command.projectId))
         throw notFound('quote', command.quoteId);
@@ -92,26 +97,26 @@ export class SubmitJob {
 
   async execute(caller: Caller, command: SubmitJobCommand, nextId: () => string): Promise<FundedJob> {
     const submission = await this.reader.read(caller, command);
-    const { job, quote } = await this.store.transaction({ organisationId: submission.organisationId }, async (tx) => {
-      let inserted: { job: Job; quote: Quote } | undefined;
-      const newId = nextId();
-      const jobId = await tx.requests.once(submission.key, newId, async () => {
-        inserted = await this.insert(tx, submission, newId);
+    const scope = { organisationId: submission.organisationId };
+    const newId = nextId();
+    const { job, quoted } = await this.store
+      .transaction(scope, (tx) => this.insert(tx, submission, newId))
+      .catch((error: unknown) => {
+        if (!isKnownRequest(error)) throw error;
+        return this.store.transaction(scope, (tx) => this.find(tx, submission));
       });
-      if (inserted) return inserted;
-      const stored = await tx.jobs.lock(jobId);
-      if (!stored) throw new Error(`job ${jobId} is gone`);
-      return { job: stored, quote: undefined };
-    });
-    const funded = job.state === 'FUNDING' ? await this.fund.execute(job, quote) : { job, tasks: [] };
+    const funded = job.state === 'FUNDING' ? await this.fund.execute(job, quoted) : { job, tasks: [] };
     const { state, reason, jobId } = funded.job;
     if (state === 'REJECTED') throw new DomainError('precondition', reason, 'the job was rejected', { job_id: jobId });
     return funded;
   }
 
-  private async insert(tx: Transaction, submission: Submission, jobId: string): Promise<{ job: Job; quote: Quote }> {
+  /** In one go: nearly every submission is new. */
+  private async insert(tx: Transaction, submission: Submission, jobId: string): Promise<Submitted> {
     const now = this.state.now();
-    const { quote, secrets } = await submission.prepare(tx);
+    await tx.requests.claim(submission.key, jobId);
+    const quoted = await submission.prepare(tx);
+    const { quote, secrets } = quoted;
     if (quote.expireTime <= now)
       throw new DomainError('precondition', 'QUOTE_EXPIRED', 'the quote has expired', { quote_id: quote.quoteId });
     const job: Job = {
@@ -129,9 +134,18 @@ export class SubmitJob {
       version: 1n,
     };
     await tx.jobs.insert(job, secrets, true);
-    return { job, quote };
+    return { job, quoted };
+  }
+
+  private async find(tx: Transaction, { key }: Submission): Promise<Submitted> {
+    const jobId = await tx.requests.find(key);
+    const job = jobId === undefined ? undefined : await tx.jobs.lock(jobId);
+    if (!job) throw new Error(`the job of request ${key.requestId} is gone`);
+    return { job, quoted: undefined };
   }
 }
+
+const isKnownRequest = (error: unknown): boolean => error instanceof DomainError && error.reason === 'REQUEST_KNOWN';
 
 const keyOf = (organisationId: string, { requestId }: SubmitJobCommand, content: string): RequestKey => ({
   scope: organisationId,

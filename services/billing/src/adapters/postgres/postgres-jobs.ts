@@ -1,3 +1,4 @@
+import { DomainError } from '@daya/kernel';
 import { write } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { BilledJob, Jobs } from '../../application/ports';
@@ -9,16 +10,13 @@ import { chargeIdOf, reversalIdOf } from '../derive-id';
 import { toCharge, toHold, toLease, toRun, type ChargeRow, type JobRow, type LeaseRow } from './rows';
 
 const USD = 'USD';
-/** A job without a hold: a canary. */
-const SETTLE_SQL = `UPDATE billed_job SET settle_time = $2 WHERE job_id = $1 RETURNING *`;
-
 /** A window that waits to be charged, in JSON. */
 interface WaitingRow {
   readonly usageId: string;
   readonly cumulativeMs: string;
 }
 
-/** Jobs of one transaction. What it has locked nobody else changes, so a locked job is read once. */
+/** Jobs of one transaction. What it has locked nobody else changes, so a locked job is read once; what changes of it here is read anew. */
 export class PostgresJobs implements Jobs {
   private readonly locked = new Map<string, JobRow>();
 
@@ -30,20 +28,22 @@ export class PostgresJobs implements Jobs {
     return { jobId, payerId: row.payer_id ?? '', hold: toHold(row), finished: row.finish_time !== null };
   }
 
-  async insertWithHold(hold: Hold): Promise<boolean> {
-    const [inserted]: JobRow[] = await this.em.query(
+  async insertWithHold(hold: Hold): Promise<void> {
+    await write(
+      this.em,
       `INSERT INTO billed_job (job_id, payer_id, asset, hold_amount, hold_remaining, hold_state, fee_bps, hold_create_time, hold_close_time)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING *`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       holdValues(hold),
+      { billed_job_pkey: () => new DomainError('aborted', 'JOB_KNOWN', 'the job was heard of before') },
     );
-    return inserted !== undefined;
   }
 
   async saveHold(hold: Hold, settleTime?: Date): Promise<void> {
-    await this.update(
-      hold.jobId,
+    this.locked.delete(hold.jobId);
+    await write(
+      this.em,
       `UPDATE billed_job SET payer_id = coalesce(payer_id, $2), asset = $3, hold_amount = $4, hold_remaining = $5, hold_state = $6, fee_bps = $7,
-         hold_create_time = $8, hold_close_time = $9, settle_time = coalesce(settle_time, $10) WHERE job_id = $1 RETURNING *`,
+         hold_create_time = $8, hold_close_time = $9, settle_time = coalesce(settle_time, $10) WHERE job_id = $1`,
       [...holdValues(hold), settleTime ?? null],
     );
   }
@@ -57,17 +57,19 @@ export class PostgresJobs implements Jobs {
   }
 
   async finish(jobId: string, startedLeaseIds: readonly string[], finishTime: Date): Promise<void> {
-    await this.update(
+    const job = this.lockedRow(jobId);
+    if (job.finish_time !== null) return;
+    await write(this.em, `UPDATE billed_job SET started_lease_ids = $2, finish_time = $3 WHERE job_id = $1`, [
       jobId,
-      `UPDATE billed_job SET started_lease_ids = $2, finish_time = $3 WHERE job_id = $1 AND finish_time IS NULL RETURNING *`,
-      [jobId, startedLeaseIds, finishTime],
-    );
+      startedLeaseIds,
+      finishTime,
+    ]);
+    this.locked.set(jobId, { ...job, started_lease_ids: [...startedLeaseIds], finish_time: finishTime });
   }
 
   /** Until the job has finished only leases with something to do are read, so a large job costs no more per window. */
   async facts(jobId: string): Promise<JobFacts> {
-    const job = this.locked.get(jobId);
-    if (job === undefined) throw new Error(`job ${jobId} is not locked`);
+    const job = this.lockedRow(jobId);
     const finished = job.finish_time !== null;
     const leaseRows: (LeaseRow & { waiting: WaitingRow[] | null })[] = await this.em.query(
       `SELECT l.*, (SELECT json_agg(json_build_object('usageId', w.usage_id, 'cumulativeMs', w.cumulative_ms::text))
@@ -104,7 +106,7 @@ export class PostgresJobs implements Jobs {
       ]);
     }
     if (hold !== undefined && (hold !== facts.hold || settles)) await this.saveHold(hold, settles ? now : undefined);
-    else if (settles) await this.update(facts.jobId, SETTLE_SQL, [facts.jobId, now]);
+    else if (settles) await this.saveSettled(facts.jobId, now);
   }
 
   async runs(jobId: string): Promise<RunCharge[]> {
@@ -155,9 +157,16 @@ export class PostgresJobs implements Jobs {
     return row;
   }
 
-  private async update(jobId: string, sql: string, values: readonly unknown[]): Promise<void> {
-    const [[row]]: [JobRow[], number] = await this.em.query(sql, [...values]);
-    if (row !== undefined) this.locked.set(jobId, row);
+  /** Of a job without a hold: a canary. */
+  private async saveSettled(jobId: string, settleTime: Date): Promise<void> {
+    this.locked.delete(jobId);
+    await write(this.em, `UPDATE billed_job SET settle_time = $2 WHERE job_id = $1`, [jobId, settleTime]);
+  }
+
+  private lockedRow(jobId: string): JobRow {
+    const row = this.locked.get(jobId);
+    if (row === undefined) throw new Error(`job ${jobId} is not locked`);
+    return row;
   }
 
   /** Newest first. */

@@ -1,9 +1,13 @@
-import { once, onceAs, type Codec } from '@daya/postgres';
+import { claim, once, onceAs, type Codec } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import type { RequestKey, Requests } from '../../application/ports';
 
 export class PostgresRequests implements Requests {
   constructor(private readonly em: EntityManager) {}
+
+  claim<T>(key: RequestKey, answer: T): Promise<void> {
+    return claim(this.em, stored(key), answer, exactJson<T>());
+  }
 
   once<T>(key: RequestKey, work: () => Promise<T>): Promise<T> {
     return once(this.em, stored(key), work, exactJson<T>());

@@ -65,7 +65,7 @@ export class PostgresTicks implements Ticks {
 
   async waiting(leaseId: string): Promise<Tick[]> {
     const rows: TickRow[] = await this.em.query(
-      `SELECT * FROM tick WHERE lease_id = $1 AND state = 'waiting' ORDER BY receive_time, boot_id, sequence LIMIT ${WAITING_PER_LEASE_MAX}`,
+      `SELECT * FROM tick WHERE lease_id = $1 AND state = 'waiting' ORDER BY receive_time, boot_id, sequence LIMIT ${WAITING_PER_LEASE_MAX} FOR NO KEY UPDATE`,
       [leaseId],
     );
     return rows.map(toTick);

@@ -1,5 +1,5 @@
 import type { Scope } from '@daya/kernel';
-import { findAnswer, onceAs, write, type Codec, type ScopedTransactions } from '@daya/postgres';
+import { claim, findAnswer, onceAs, write, type Codec, type ScopedTransactions } from '@daya/postgres';
 import type { EntityManager } from 'typeorm';
 import {
   Store,
@@ -52,6 +52,10 @@ const TEXT_CODEC: Codec<string> = {
 
 class PostgresRequests implements Requests {
   constructor(private readonly em: EntityManager) {}
+
+  claim(key: RequestKey, answer: string): Promise<void> {
+    return claim(this.em, { ...key, fingerprint: key.content }, answer, TEXT_CODEC);
+  }
 
   once(key: RequestKey, answer: string, work: () => Promise<void>): Promise<string> {
     return onceAs(this.em, { ...key, fingerprint: key.content }, answer, work, TEXT_CODEC);
