@@ -13,6 +13,7 @@ import type { Doorbell, Ring, Store, WaitingTask } from './ports';
 
 /** Leases in one transaction. */
 export const PLACEMENTS_MAX = 256;
+/** Jobs that arrive in one transaction. */
 const ARRIVALS_MAX = 64;
 
 interface Placed {
@@ -50,7 +51,7 @@ export class PlaceTasks {
       arrivals.answer(new Set());
       throw error;
     }
-    return batch.length === PLACEMENTS_MAX;
+    return batch.length === PLACEMENTS_MAX || arrivals.list.length === ARRIVALS_MAX;
   }
 
   /** Books places in memory at once, so that no two of a batch get the same GPU. */

@@ -10,13 +10,17 @@ import { chargeIdOf, reversalIdOf } from '../derive-id';
 import { toCharge, toHold, toLease, toRun, type ChargeRow, type JobRow, type LeaseRow } from './rows';
 
 const USD = 'USD';
+
 /** A window that waits to be charged, in JSON. */
 interface WaitingRow {
   readonly usageId: string;
   readonly cumulativeMs: string;
 }
 
-/** Jobs of one transaction. What it has locked nobody else changes, so a locked job is read once; what changes of it here is read anew. */
+/**
+ * Jobs of one transaction. What it has locked nobody else changes, so a locked job is read once. One whose hold was saved
+ * must be locked again before its facts are read.
+ */
 export class PostgresJobs implements Jobs {
   private readonly locked = new Map<string, JobRow>();
 
