@@ -23,7 +23,10 @@ interface Expected {
 export class Arrivals {
   private readonly expected: Expected[] = [];
 
+  /** A job that another call has just brought is refused: each has tasks of its own, and a job is queued once. */
   bring(arrival: Arrival): Promise<boolean> {
+    const { jobId } = arrival.job;
+    if (this.expected.some((other) => other.arrival.job.jobId === jobId)) return Promise.resolve(false);
     return new Promise((answer) => this.expected.push({ arrival, answer }));
   }
 

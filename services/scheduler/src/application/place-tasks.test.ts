@@ -52,6 +52,14 @@ test('however many jobs arrive at once, the writer goes on until all of them are
   expect(isQueued.flatMap((yes, index) => (yes ? [] : [index]))).toEqual([7]);
 });
 
+test('a job that two calls bring at once is taken from one of them only', async () => {
+  const { state, place, queued } = aWriter();
+  const answers = [state.arrive(arrival('same')), state.arrive(arrival('other')), state.arrive(arrival('same'))];
+  while (await place.execute());
+  expect(queued).toEqual(['same', 'other']);
+  expect(await Promise.all(answers)).toEqual([true, true, false]);
+});
+
 test('what a failing writer had taken, and what it had not, goes back to who brought it', async () => {
   const { state, place } = aWriter('', new Error('fenced'));
   const answers = Array.from({ length: 100 }, (_, index) => state.arrive(arrival(`${index}`)));
