@@ -11,7 +11,7 @@ export interface FundedJob {
   readonly tasks: readonly Task[];
 }
 
-/** A job's quote and secrets, for who has them at hand. */
+/** What a new job was made of. */
 export interface QuotedWork {
   readonly quote: Quote;
   readonly secrets: SealedSecrets;
@@ -34,12 +34,12 @@ export class FundJob {
     private readonly traces: TraceKeeper,
   ) {}
 
+  /** `known`: of a job that is stored for the first time. Later attempts do without the writer, whom one job must not hold up. */
   async execute(job: Job, known?: QuotedWork): Promise<FundedJob> {
-    const work = known ?? (await this.workOf(job));
-    const { priced, tasks: quoted } = work.quote;
+    const { priced, tasks: quoted } = known?.quote ?? (await this.quoteOf(job));
     const funding = await this.placeHold(job, priced);
     const prices = quoted.map(({ priceMicrosPerGpuHour }) => priceMicrosPerGpuHour);
-    const arrived = funding.held ? await this.arrive(job, prices, work.secrets) : undefined;
+    const arrived = funding.held && known ? await this.arrive(job, prices, known.secrets) : undefined;
     if (arrived) return arrived;
     const settled = await this.store.transaction({ organisationId: job.organisationId }, (tx) =>
       this.settle(tx, job, funding, prices),
@@ -52,10 +52,10 @@ export class FundJob {
     return settled;
   }
 
-  private async workOf({ jobId, organisationId, quoteId }: Job): Promise<QuotedWork> {
+  private async quoteOf({ jobId, organisationId, quoteId }: Job): Promise<Quote> {
     const found = await this.store.transaction({ organisationId }, (tx) => tx.quotes.find(quoteId));
     if (!found) throw new Error(`job ${jobId} has no quote`);
-    return found;
+    return found.quote;
   }
 
   private async placeHold(job: Job, priced: Parameters<Billing['placeHold']>[2]): Promise<Funding> {
